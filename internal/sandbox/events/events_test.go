@@ -233,12 +233,54 @@ func TestPutEventsAndInputs(t *testing.T) {
 
 	s.rule(t, "r", `{"source":[{"prefix":"my."}]}`,
 		types.Target{Id: aws.String("path"), Arn: &arn, InputTransformer: &types.InputTransformer{
-			InputPathsMap: map[string]string{"b": "$.detail.b", "n": "$.detail.n"}, InputTemplate: aws.String(`{"text":"b is <b>","raw":<b>,"n":<n>,"none":"<none>"}`),
+			InputPathsMap: map[string]string{"b": "$.detail.b", "n": "$.detail.n"}, InputTemplate: aws.String(`{"text":"b is <b>","raw":<b>,"n":<n>}`),
 		}},
 		types.Target{Id: aws.String("closed"), Arn: &closed, DeadLetterConfig: &types.DeadLetterConfig{Arn: &dead}})
 	put("my.app", `{"b":"a \"q\"","n":3}`)
-	require.JSONEq(t, `{"text":"b is a \"q\"","raw":"a \"q\"","n":3,"none":"<none>"}`, s.next(t, url))
+	require.JSONEq(t, `{"text":"b is a \"q\"","raw":"a \"q\"","n":3}`, s.next(t, url))
 	require.Contains(t, s.next(t, deadURL), `"source":"my.app"`, "what a queue refuses goes to the dead-letter queue")
+}
+
+// What AWS makes of templates is recorded in https://github.com/localstack/localstack,
+// tests/aws/services/events/test_events_inputs.snapshot.json.
+func TestInputTemplates(t *testing.T) {
+	t.Parallel()
+	s, ctx := newSetup(t), t.Context()
+	url, arn := s.queue(t, "q", "r")
+	deadURL, dead := s.queue(t, "dead", "r")
+	detail := `{"command":"update","payload":{"acc":"0a-7","sf":"baz"},"single":["HIGH"],"multi":["ACTIVE","INACTIVE"],"valid":true}`
+	paths := map[string]string{
+		"detail-type": "$.detail-type", "command": "$.detail.command", "payload": "$.detail.payload", "user": "$.detail.payload.acc", "single": "$.detail.single",
+		"multi": "$.detail.multi", "valid": "$.detail.valid", "none": "$.detail.awsAccountId",
+	}
+	send := func(template string) {
+		t.Helper()
+		s.rule(t, "r", `{"source":["my.app"]}`, types.Target{
+			Id: aws.String("q"), Arn: &arn, InputTransformer: &types.InputTransformer{InputPathsMap: paths, InputTemplate: &template},
+			DeadLetterConfig: &types.DeadLetterConfig{Arn: &dead},
+		})
+		_, err := s.bridge.PutEvents(ctx, &sdk.PutEventsInput{Entries: []types.PutEventsRequestEntry{{Source: aws.String("my.app"), DetailType: aws.String("My Type"), Detail: &detail}}})
+		require.NoError(t, err)
+	}
+	for _, c := range [][2]string{
+		{`{"detailType": <detail-type>,  "command": <command>, "none": <none>}`, `{"detailType": "My Type",  "command": "update", "none": ""}`},
+		{`"Event of <detail-type> type, from <none> <command>"`, `"Event of My Type type, from  update"`},
+		{`"Payload of <payload> with path users/<user>"`, `"Payload of {acc:0a-7,sf:baz} with path users/0a-7"`},
+		{`"<single> of <multi> is <valid>"`, `"[HIGH] of [ACTIVE,INACTIVE] is true"`},
+		{`{"path": "users/<user>/second/<user>", "bod": [<user>, "x"], "single": <single>}`, `{"path": "users/0a-7/second/0a-7", "bod": ["0a-7", "x"], "single": ["HIGH"]}`},
+	} {
+		send(c[0])
+		require.Equal(t, c[1], s.next(t, url), c[0])
+	}
+	// AWS delivers nothing of these; that the dead-letter queue has them is a guess.
+	for _, nothing := range []string{`{"payload": "<payload>"}`, `{"path": "users/<payload>", "bod": <payload>}`, `{"single": "<single>"}`} {
+		send(nothing)
+		require.Contains(t, s.next(t, deadURL), `"command":"update"`, nothing)
+	}
+	_, err := s.bridge.PutTargets(ctx, &sdk.PutTargetsInput{Rule: aws.String("r"), Targets: []types.Target{{
+		Id: aws.String("q"), Arn: &arn, InputTransformer: &types.InputTransformer{InputPathsMap: paths, InputTemplate: aws.String(`{"a":<notdefined>}`)},
+	}}})
+	require.ErrorContains(t, err, "InputTemplate for target q contains invalid placeholder notdefined.")
 }
 
 func TestPatterns(t *testing.T) {

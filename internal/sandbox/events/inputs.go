@@ -3,6 +3,8 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +49,7 @@ func (t target) body(about subject) (string, error) {
 
 // pick selects a part of the event; what is not there is null.
 func pick(path string, event any) (raw []byte, found bool, err error) {
-	p, err := jsonpath.Parse(path)
+	p, err := parsePath(path)
 	if err != nil {
 		return nil, false, err
 	}
@@ -59,7 +61,18 @@ func pick(path string, event any) (raw []byte, found bool, err error) {
 	return raw, true, err
 }
 
+// hyphened are names that RFC 9535 wants in brackets and EventBridge takes after a dot, the
+// first of them in its guide: $.detail-type.
+var hyphened = lazyregexp.New(`\.([A-Za-z_][A-Za-z0-9_]*-[A-Za-z0-9_-]*)`)
+
+func parsePath(path string) (*jsonpath.Path, error) {
+	return jsonpath.Parse(hyphened.ReplaceAllString(path, "['$1']"))
+}
+
 var placeholder = lazyregexp.New(`<[A-Za-z0-9_.-]+>`)
+
+// predefined are the variables that every template has.
+var predefined = []string{"aws.events.rule-arn", "aws.events.rule-name", "aws.events.event.ingestion-time", "aws.events.event", "aws.events.event.json"}
 
 // variables are what a template may name: its own, and those of EventBridge.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
@@ -72,10 +85,14 @@ func (t *transformer) variables(event any, about subject) (map[string][]byte, ma
 		}
 		values[name], absent[name] = raw, !found
 	}
-	slim := map[string]any{}
+	slim := map[string]any{} // AWS calls the type by another name here
 	if obj, ok := event.(map[string]any); ok {
 		for k, v := range obj {
-			if k != "detail" {
+			switch k {
+			case "detail":
+			case "detail-type":
+				slim["detailType"] = v
+			default:
 				slim[k] = v
 			}
 		}
@@ -94,15 +111,17 @@ func (t *transformer) variables(event any, about subject) (map[string][]byte, ma
 	return values, absent, nil
 }
 
-// apply fills the template. Inside quotes a text goes in without its own quotes, and what
-// the event does not have leaves nothing (recorded from AWS in
-// https://github.com/localstack/localstack, tests/aws/services/events/test_events_inputs.snapshot.json);
-// elsewhere values go in as JSON.
+// apply fills the template. In a template that is a text, values go in without their
+// quotes; in one that is JSON a text inside quotes goes in without its own, and other values
+// as JSON, which must leave JSON: else nothing is delivered. What the event does not have
+// leaves nothing, or "" outside of quotes. All of it is recorded from AWS in
+// https://github.com/localstack/localstack, tests/aws/services/events/test_events_inputs.snapshot.json.
 func (t *transformer) apply(event any, about subject) (string, error) {
 	values, absent, err := t.variables(event, about)
 	if err != nil {
 		return "", err
 	}
+	text := strings.HasPrefix(strings.TrimSpace(t.Template), `"`)
 	var b strings.Builder
 	rest := t.Template
 	quoted := false
@@ -110,7 +129,7 @@ func (t *transformer) apply(event any, about subject) (string, error) {
 		at := placeholder.FindStringIndex(rest)
 		if at == nil {
 			b.WriteString(rest)
-			return b.String(), nil
+			break
 		}
 		before := rest[:at[0]]
 		if quotes := strings.Count(before, `"`) - strings.Count(before, `\"`); quotes%2 == 1 {
@@ -122,25 +141,29 @@ func (t *transformer) apply(event any, about subject) (string, error) {
 		switch {
 		case !known:
 			b.WriteString(rest[at[0]:at[1]])
-		case !absent[name] || !quoted:
-			b.Write(inQuotes(raw, quoted))
+		case absent[name] && !quoted:
+			b.WriteString(`""`)
+		case !absent[name]:
+			b.Write(inTemplate(raw, quoted, text))
 		}
 		rest = rest[at[1]:]
 	}
+	if !text && !json.Valid([]byte(b.String())) {
+		return "", fmt.Errorf("the input that the template makes is not JSON: %s", b.String())
+	}
+	return b.String(), nil
 }
 
-func inQuotes(raw []byte, quoted bool) []byte {
-	if !quoted {
+func inTemplate(raw []byte, quoted, text bool) []byte {
+	switch {
+	case !quoted:
 		return raw
-	}
-	if len(raw) > 1 && raw[0] == '"' {
+	case len(raw) > 1 && raw[0] == '"':
 		return raw[1 : len(raw)-1]
+	case text:
+		return bytes.ReplaceAll(raw, []byte(`"`), nil)
 	}
-	escaped, err := marshal(string(raw))
-	if err != nil {
-		return raw
-	}
-	return escaped[1 : len(escaped)-1]
+	return raw
 }
 
 // checkInput refuses what no input of a target may be.
@@ -155,7 +178,7 @@ func checkInput(t types.Target) (*transformer, error) {
 	}
 	if t.InputPath != nil {
 		given++
-		if _, err := jsonpath.Parse(*t.InputPath); err != nil {
+		if _, err := parsePath(*t.InputPath); err != nil {
 			return nil, validation("Invalid InputPath for target %s.", name)
 		}
 	}
@@ -164,8 +187,14 @@ func checkInput(t types.Target) (*transformer, error) {
 		given++
 		out = &transformer{Paths: t.InputTransformer.InputPathsMap, Template: aws.ToString(t.InputTransformer.InputTemplate)}
 		for _, p := range out.Paths {
-			if _, err := jsonpath.Parse(p); err != nil {
+			if _, err := parsePath(p); err != nil {
 				return nil, validation("InputPath for target %s is invalid.", name)
+			}
+		}
+		for _, at := range placeholder.FindAllStringIndex(out.Template, -1) {
+			variable := out.Template[at[0]+1 : at[1]-1]
+			if _, known := out.Paths[variable]; !known && !slices.Contains(predefined, variable) {
+				return nil, validation("InputTemplate for target %s contains invalid placeholder %s.", name, variable)
 			}
 		}
 	}
