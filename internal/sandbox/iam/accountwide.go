@@ -281,7 +281,9 @@ func boundaryOutput(arn string) *types.AttachedPermissionsBoundary {
 	if arn == "" {
 		return nil
 	}
-	return &types.AttachedPermissionsBoundary{PermissionsBoundaryArn: &arn, PermissionsBoundaryType: types.PermissionsBoundaryAttachmentTypePolicy}
+	// Not the value of the API reference and the SDK, but what AWS answers (recorded:
+	// github.com/localstack/localstack, tests/aws/services/iam/test_iam.py).
+	return &types.AttachedPermissionsBoundary{PermissionsBoundaryArn: &arn, PermissionsBoundaryType: "Policy"}
 }
 
 // details are all identities with their policies.

@@ -157,7 +157,9 @@ func (s *Service) createRole(_ context.Context, req *wire.Request, in *sdk.Creat
 	if err != nil {
 		return nil, err
 	}
-	return &sdk.CreateRoleOutput{Role: ro.output()}, nil
+	shown := ro.output()
+	shown.MaxSessionDuration, shown.RoleLastUsed = nil, nil // GetRole has them
+	return &sdk.CreateRoleOutput{Role: shown}, nil
 }
 
 func checkTrust(text string) error {

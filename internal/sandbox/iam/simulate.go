@@ -26,11 +26,15 @@ func (s *Service) registerSimulation(r *wire.Router) {
 	wire.Handle(r, "iam", "GetContextKeysForPrincipalPolicy", s.principalKeys, source)
 }
 
+// identityPolicy is what AWS answers for every policy of an identity, though the API
+// reference lists user, role, aws-managed and others (recorded from AWS:
+// github.com/localstack/localstack, test_iam.snapshot.json, test_simulate_principle_policy).
+const identityPolicy types.PolicySourceType = "IAM Policy"
+
 // named is a policy of a simulation, by the name that answers have of it.
 type named struct {
-	id   string
-	kind types.PolicySourceType
-	doc  *policy.Document
+	id  string
+	doc *policy.Document
 }
 
 // simulation is a question to the same decisions that requests get: policy.Decide and
@@ -59,21 +63,21 @@ func invalidInput(format string, args ...any) error {
 }
 
 // inputs parses the policies that a request brings.
-func inputs(list []string, prefix string, kind types.PolicySourceType) ([]named, error) {
+func inputs(list []string, prefix string) ([]named, error) {
 	out := make([]named, len(list))
 	for i, text := range list {
 		doc, err := policy.Parse(text, policy.Identity)
 		if err != nil {
 			return nil, invalidInput("%s", err)
 		}
-		out[i] = named{fmt.Sprintf("%s.%d", prefix, i+1), kind, doc}
+		out[i] = named{fmt.Sprintf("%s.%d", prefix, i+1), doc}
 	}
 	return out, nil
 }
 
 // bounded parses the one boundary that a request may bring.
 func bounded(list []string) (*policy.Document, error) {
-	docs, err := inputs(list, "", "")
+	docs, err := inputs(list, "")
 	if err != nil || len(docs) == 0 {
 		return nil, err
 	}
@@ -113,6 +117,7 @@ func (m *simulation) decide(s *Service, action, resource string) types.Evaluatio
 	out := types.EvaluationResult{
 		EvalActionName: &action, EvalResourceName: &resource, EvalDecision: types.PolicyEvaluationDecisionTypeAllowed,
 		MatchedStatements: []types.Statement{}, MissingContextValues: m.missing(r),
+		EvalDecisionDetails: map[string]types.PolicyEvaluationDecisionType{},
 	}
 	want := policy.Allow
 	var denied *wire.DeniedError
@@ -125,7 +130,7 @@ func (m *simulation) decide(s *Service, action, resource string) types.Evaluatio
 	}
 	for _, p := range m.policies {
 		if want != policy.None && policy.Evaluate([]*policy.Document{p.doc}, r) == want {
-			out.MatchedStatements = append(out.MatchedStatements, types.Statement{SourcePolicyId: aws.String(p.id), SourcePolicyType: p.kind})
+			out.MatchedStatements = append(out.MatchedStatements, types.Statement{SourcePolicyId: aws.String(p.id), SourcePolicyType: identityPolicy})
 		}
 	}
 	if want != policy.None && grant.Decision == want {
@@ -210,7 +215,7 @@ func (s *Service) simulateCustom(ctx context.Context, req *wire.Request, in *sdk
 		return nil, invalidInput("CallerArn is required when ResourcePolicy is given.") // unsure of the text
 	}
 	m := &simulation{caller: caller}
-	if m.policies, err = inputs(in.PolicyInputList, "PolicyInputList", types.PolicySourceTypeNone); err != nil {
+	if m.policies, err = inputs(in.PolicyInputList, "PolicyInputList"); err != nil {
 		return nil, err
 	}
 	if m.boundary, err = bounded(in.PermissionsBoundaryPolicyInputList); err != nil {
@@ -237,7 +242,7 @@ func (s *Service) simulatePrincipal(ctx context.Context, req *wire.Request, in *
 		// "Simulation of resource-based policies isn't supported for IAM roles."
 		return nil, invalidInput("CallerArn must be the ARN of an IAM user when ResourcePolicy is given.") // unsure of the text
 	}
-	more, err := inputs(in.PolicyInputList, "PolicyInputList", types.PolicySourceTypeNone)
+	more, err := inputs(in.PolicyInputList, "PolicyInputList")
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +260,7 @@ func (s *Service) simulatePrincipal(ctx context.Context, req *wire.Request, in *
 }
 
 func (s *Service) customKeys(_ context.Context, _ *wire.Request, in *sdk.GetContextKeysForCustomPolicyInput) (*sdk.GetContextKeysForCustomPolicyOutput, error) {
-	list, err := inputs(in.PolicyInputList, "PolicyInputList", types.PolicySourceTypeNone)
+	list, err := inputs(in.PolicyInputList, "PolicyInputList")
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +272,7 @@ func (s *Service) principalKeys(_ context.Context, req *wire.Request, in *sdk.Ge
 	if err != nil {
 		return nil, err
 	}
-	more, err := inputs(in.PolicyInputList, "PolicyInputList", types.PolicySourceTypeNone)
+	more, err := inputs(in.PolicyInputList, "PolicyInputList")
 	m.policies = append(m.policies, more...)
 	return &sdk.GetContextKeysForPrincipalPolicyOutput{ContextKeyNames: m.conditionKeys()}, err
 }
@@ -285,7 +290,7 @@ func (s *Service) source(req *wire.Request, arn string) (*simulation, error) {
 	m := &simulation{caller: wire.Principal{Account: a.AccountID, ARN: arn}}
 	if kind == "user" && name == UserName {
 		doc, err := policy.Parse(everything, policy.Identity)
-		m.policies = []named{{"AdministratorAccess", types.PolicySourceTypeAwsManaged, doc}}
+		m.policies = []named{{"AdministratorAccess", doc}}
 		return m, err
 	}
 	return m, s.DB.View(func(tx *store.Tx) error {
@@ -333,14 +338,13 @@ func (s *Service) source(req *wire.Request, arn string) (*simulation, error) {
 
 // collect adds the policies that an entity was given.
 func (s *Service) collect(tx *store.Tx, m *simulation, kind, entity string, g grants) error {
-	add := func(id string, typ types.PolicySourceType, text string) error {
+	add := func(id, text string) error {
 		doc, err := policy.Parse(text, policy.Identity)
-		m.policies = append(m.policies, named{id, typ, doc})
+		m.policies = append(m.policies, named{id, doc})
 		return err
 	}
-	own := map[string]types.PolicySourceType{"user": types.PolicySourceTypeUser, "group": types.PolicySourceTypeGroup, "role": types.PolicySourceTypeRole}[kind]
 	for name, text := range g.Inline {
-		if err := add(kind+"_"+entity+"_"+name, own, text); err != nil {
+		if err := add(kind+"_"+entity+"_"+name, text); err != nil {
 			return err
 		}
 	}
@@ -349,11 +353,7 @@ func (s *Service) collect(tx *store.Tx, m *simulation, kind, entity string, g gr
 		if err != nil {
 			return err
 		}
-		typ := types.PolicySourceTypeUserManaged
-		if s.managed[arn] != nil {
-			typ = types.PolicySourceTypeAwsManaged
-		}
-		if err := add(p.Name, typ, p.document()); err != nil {
+		if err := add(p.Name, p.document()); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func checkAlias(name *string) error {
 	n := aws.ToString(name)
 	switch {
 	case !strings.HasPrefix(n, "alias/"):
-		return wire.Errorf(http.StatusBadRequest, "ValidationException", "Invalid identifier")
+		return validation(`Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
 	case !aliasForm.MatchString(n) || len(n) > 256:
 		return wire.Errorf(http.StatusBadRequest, "InvalidAliasNameException", "Alias name %s is not valid.", n)
 	case strings.HasPrefix(n, managedAlias):

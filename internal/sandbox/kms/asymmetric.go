@@ -383,7 +383,7 @@ func (s *Service) generatePairSealed(_ context.Context, req *wire.Request,
 
 func (s *Service) random(_ context.Context, _ *wire.Request, in *sdk.GenerateRandomInput) (*sdk.GenerateRandomOutput, error) {
 	if in.NumberOfBytes == nil {
-		return nil, validation("Please specify the number of bytes.")
+		return nil, validation("NumberOfBytes is required.")
 	}
 	b := make([]byte, *in.NumberOfBytes)
 	_, _ = rand.Read(b) // never fails (crypto/rand)
@@ -435,18 +435,19 @@ const maxOnDemand = 25
 func (s *Service) rotateNow(_ context.Context, req *wire.Request, in *sdk.RotateKeyOnDemandInput) (*sdk.RotateKeyOnDemandOutput, error) {
 	k, err := s.change(req, in.KeyId, func(k *key) error {
 		switch {
-		case k.kind() != types.KeySpecSymmetricDefault:
-			return wire.Errorf(http.StatusBadRequest, "UnsupportedOperationException", "You cannot perform this operation on a KMS key of spec %s.", k.kind())
 		case k.Disabled:
 			return disabled(k)
+		case k.kind() != types.KeySpecSymmetricDefault:
+			return wire.Errorf(http.StatusBadRequest, "UnsupportedOperationException", "")
 		case len(k.Rotations) >= maxOnDemand:
-			return wire.Errorf(http.StatusBadRequest, "LimitExceededException", "The on-demand rotations limit has been reached for %s.", k.ARN)
+			return wire.Errorf(http.StatusBadRequest, "LimitExceededException", "The on-demand rotations limit has been reached for the given keyId. "+
+				"No more on-demand rotations can be performed for this key: %s", k.ARN)
 		}
 		k.Material = append(k.Material, newMaterial())
 		k.Rotations = append(k.Rotations, s.now())
 		return alive(k)
 	})
-	return &sdk.RotateKeyOnDemandOutput{KeyId: &k.ID}, err
+	return &sdk.RotateKeyOnDemandOutput{KeyId: &k.ARN}, err
 }
 
 func (s *Service) listRotations(_ context.Context, req *wire.Request, in *sdk.ListKeyRotationsInput) (*sdk.ListKeyRotationsOutput, error) {

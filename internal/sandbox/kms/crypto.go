@@ -65,7 +65,7 @@ func onTrial(trial *bool) error {
 	if !aws.ToBool(trial) {
 		return nil
 	}
-	return wire.Errorf(http.StatusPreconditionFailed, "DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
+	return wire.Errorf(http.StatusBadRequest, "DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
 }
 
 // onCiphertext is the key that a ciphertext was made with.

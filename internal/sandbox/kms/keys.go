@@ -259,8 +259,9 @@ func (s *Service) updateDescription(_ context.Context, req *wire.Request, in *sd
 }
 
 var tagRules = tags.Rules{
-	Max: 50, TooMany: wire.Errorf(http.StatusBadRequest, "LimitExceededException", "Too many tags"),
-	Reserved: wire.Errorf(http.StatusBadRequest, "TagException", "Tags beginning with aws: are reserved"),
+	Max: 50, TooMany: wire.Errorf(http.StatusBadRequest, "TagException", "Too many tags"),
+	Duplicate: wire.Errorf(http.StatusBadRequest, "TagException", "Duplicate tag keys"),
+	Reserved:  wire.Errorf(http.StatusBadRequest, "TagException", "Tags beginning with aws: are reserved"),
 }
 
 func splitTag(t types.Tag) (key, value *string) { return t.TagKey, t.TagValue }

@@ -166,7 +166,7 @@ func validation(format string, args ...any) error {
 	return wire.Errorf(http.StatusBadRequest, "ValidationException", format, args...)
 }
 
-var keyID = lazyregexp.New(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+var keyID = lazyregexp.New(`^mrk-[0-9a-f]{32}$|^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 // find resolves a key's id, ARN, and, where the operation takes them, an alias
 // or alias ARN.
