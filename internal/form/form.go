@@ -83,6 +83,9 @@ func (f *Form) Taken(ids []spec.ID) {
 
 // Choose takes a template. Answers that it knows the parameters of are kept.
 func (f *Form) Choose(template string) {
+	if !f.Changed() {
+		f.begun.Template = template // nothing is lost with a choice that has no answers yet
+	}
 	f.a.Template = template
 	f.update()
 }

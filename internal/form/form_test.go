@@ -207,6 +207,18 @@ func TestYAMLRoundTrip(t *testing.T) {
 	}
 }
 
+// Choosing what to make is no answer: a form that is left then has nothing to lose.
+func TestAChoiceIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	f := form.New(catalog(t), spec.Options{Region: "us-east-1"}, spec.Answers{}, nil)
+	f.Choose("batch")
+	f.Choose("realtime")
+	require.False(t, f.Changed())
+	f.Set("tenant", "acme")
+	f.Choose("batch")
+	require.True(t, f.Changed())
+}
+
 func TestDifferences(t *testing.T) {
 	t.Parallel()
 	f := filled(t, "/work", complete()...)

@@ -44,7 +44,7 @@ func styles(r *lipgloss.Renderer, color bool) Styles {
 	}
 	return Styles{
 		Title:   r.NewStyle().Bold(true),
-		Muted:   fg("244", "245"),
+		Muted:   fg("242", "245"),
 		Key:     fg("25", "75"),
 		Good:    fg("28", "78"),
 		Bad:     fg("160", "203"),

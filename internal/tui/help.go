@@ -59,7 +59,12 @@ func (h *help) View(width, height int) string {
 		h.width = width
 		h.viewer.SetLines(h.lines(width))
 	}
-	return h.viewer.View(width, min(height, len(h.lines(width))))
+	rows := len(h.lines(width))
+	if rows <= height || height < 3 {
+		return h.viewer.View(width, min(height, rows))
+	}
+	body := h.viewer.View(width, height-1)
+	return widget.Lines(body, widget.Fit(h.th.Muted.Render(h.viewer.Place()), width, ""))
 }
 
 func (h *help) lines(width int) []string {

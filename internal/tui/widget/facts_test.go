@@ -64,6 +64,7 @@ func TestTextsArePartedBetweenWords(t *testing.T) {
 		{"    indented as it was", 16, []string{"    indented as", "it was"}},
 		{"größe und maß sind", 10, []string{"größe und", "maß sind"}},
 		{"日本語日本語", 4, []string{"日本", "語日", "本語"}},
+		{"\x1b[31mput the copy of yesterday in its place\x1b[0m", 16, []string{"\x1b[31mput the copy of", "yesterday in its", "place\x1b[0m"}},
 	} {
 		require.Equal(t, tc.want, broken(tc.line, tc.room))
 	}

@@ -310,12 +310,13 @@ func (v *Viewer) layout(width int) {
 }
 
 // broken is a line in parts that fit, parted between words where one ends near enough to the
-// edge; a styled line, and one with signs that take more than a cell, is cut at the edge.
+// edge. One that is styled, or has signs that take more than a cell, is parted between words
+// wherever it has some.
 func broken(line string, room int) []string {
 	rest := make([]rune, 0, len(line))
 	for _, r := range line {
 		if (r < ' ' || r > '~') && !single(r) {
-			return strings.Split(ansi.Hardwrap(line, room, true), "\n")
+			return strings.Split(ansi.Hardwrap(ansi.Wrap(line, room, ""), room, true), "\n")
 		}
 		rest = append(rest, r)
 	}

@@ -478,6 +478,9 @@ func (p *Panel) Keys() keys.Map {
 	none := ""
 	if _, ok := p.grid.Selected(); !ok {
 		none = "there is no execution"
+		if !p.answered() {
+			none = "the executions were not read yet"
+		}
 	}
 	unread := ""
 	if p.machine == nil {

@@ -311,6 +311,8 @@ func TestWhatCannotBeListed(t *testing.T) {
 	}
 	x := open(t, s, datatest.Iris, tuitest.Size(100, 30))
 	x.Until("AccessDeniedException: no way")
+	x.Press("enter")
+	x.Until("the executions were not read yet")
 }
 
 func TestARefusedStartKeepsTheInput(t *testing.T) {

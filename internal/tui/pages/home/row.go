@@ -107,6 +107,9 @@ func (r *row) words() {
 	if r.drift().Open() {
 		words = append(words, "drift")
 	}
+	if r.p.Protected() {
+		words = append(words, "protected")
+	}
 	if r.p.Spec != nil {
 		for k, v := range r.p.Spec.Tags {
 			words = append(words, k+"="+v)

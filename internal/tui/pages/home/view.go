@@ -213,6 +213,9 @@ func (p *Page) facts2(r *row, width int) string {
 	if r.p.Spec != nil {
 		add(1, render.Line(r.p.Template(), 0)+" in "+render.Line(r.p.Region(), 0))
 	}
+	if r.p.Protected() {
+		add(0, "protected")
+	}
 	if r.p.State != nil {
 		add(3, count(r.p.Resources(), "resource", "resources"))
 	}
@@ -257,6 +260,9 @@ func (p *Page) facts(r *row) tea.Cmd {
 	line("status", string(r.cond.Status))
 	line("template", r.p.Template())
 	line("region", r.p.Region())
+	if r.p.Protected() {
+		line("protection", "on: destroy is refused as long as it is")
+	}
 	line("created", at(r.created))
 	if last := r.p.Last(); last != nil {
 		line("last operation", pipelines.KindWord(last.Kind)+" "+last.Result+" "+at(last.Start))
