@@ -261,8 +261,10 @@ func (s *Service) publishBatch(ctx context.Context, req *wire.Request, in *publi
 	seen, size := map[string]bool{}, 0
 	for _, e := range in.PublishBatchRequestEntries {
 		switch {
+		case len(e.Id) > 80:
+			return nil, wrong("InvalidBatchEntryId", "The Id of a batch entry in the batch request is too long: "+e.Id)
 		case !batchID.MatchString(e.Id):
-			return nil, wrong("InvalidBatchEntryId", "The Id of a batch entry in a batch request doesn't abide by the specification.")
+			return nil, wrong("InvalidBatchEntryId", "The Id of a batch entry in the batch request contains an impermissible character: "+e.Id)
 		case seen[e.Id]:
 			return nil, wrong("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.")
 		}

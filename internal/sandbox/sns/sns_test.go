@@ -360,7 +360,7 @@ func TestRefusals(t *testing.T) {
 	}})
 	iamtest.RequireCode(t, err, "BatchEntryIdsNotDistinct")
 	_, err = s.c.ConfirmSubscription(ctx, &sdk.ConfirmSubscriptionInput{TopicArn: &topic, Token: aws.String("none")})
-	require.Equal(t, "Invalid parameter: Token", iamtest.RequireCode(t, err, "InvalidParameter").ErrorMessage())
+	require.Equal(t, "Invalid token", iamtest.RequireCode(t, err, "InvalidParameter").ErrorMessage())
 }
 
 // https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html

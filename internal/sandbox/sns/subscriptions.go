@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/courier"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/kit/page"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
@@ -160,12 +161,16 @@ func (s *Service) subscribe(_ context.Context, req *wire.Request, in *subscribeI
 	if err := checkEndpoint(in.Protocol, endpoint); err != nil {
 		return nil, err
 	}
+	attributes := make(map[string]string, len(in.Attributes))
+	for name, v := range in.Attributes {
+		attributes[name] = inCase(name, v)
+	}
 	x := subscription{
 		Topic: t.ARN, ID: wire.NewID(), Protocol: in.Protocol, Endpoint: endpoint, Owner: req.Principal.Account, Principal: req.Principal.ARN,
-		Attributes: maps.Clone(in.Attributes), Token: newToken(), Authenticated: true,
+		Attributes: attributes, Token: newToken(), Authenticated: true,
 	}
 	x.ARN = t.ARN + ":" + x.ID
-	for name, v := range in.Attributes {
+	for name, v := range attributes {
 		if err := x.checkAttribute(name, v); err != nil {
 			return nil, invalid("Attributes Reason: %s", strings.TrimPrefix(wire.AsError(err).Message, "Invalid parameter: "))
 		}
@@ -224,7 +229,7 @@ func (s *Service) subscribe(_ context.Context, req *wire.Request, in *subscribeI
 func (x subscription) checkAttribute(name, v string) error {
 	switch name {
 	case "RawMessageDelivery":
-		if _, err := strconv.ParseBool(v); err != nil {
+		if v != "true" && v != "false" {
 			return invalid("RawMessageDelivery: Invalid value [%s]. Must be true or false.", v)
 		}
 		if v == "true" && x.Protocol != "sqs" && x.Protocol != "http" && x.Protocol != "https" {
@@ -288,9 +293,29 @@ func (s *Service) confirm(_ context.Context, req *wire.Request, in *confirmInput
 	return s.confirmed(req, in.TopicArn, in.Token, guarded, true)
 }
 
+// inCase is the value of an attribute as it is kept: RawMessageDelivery may be in any case.
+func inCase(name, v string) string {
+	if name == "RawMessageDelivery" {
+		if l := strings.ToLower(v); l == "true" || l == "false" {
+			return l
+		}
+	}
+	return v
+}
+
+// tokenForm is what a token looks like; another text is told apart from a token that
+// is not known.
+var tokenForm = lazyregexp.New(`^[0-9a-f]{64,}$`)
+
 // confirmed confirms the subscription of a token.
 func (s *Service) confirmed(req *wire.Request, topicARN, token string, guarded, signed bool) (*subscriptionOutput, error) {
+	if !tokenForm.MatchString(token) {
+		return nil, wire.Errorf(http.StatusBadRequest, "InvalidParameter", "Invalid token")
+	}
 	t, err := s.readTopic(req, topicARN)
+	if e := wire.AsError(err); err != nil && e.Code == "NotFound" {
+		return nil, invalid("Token") // not the topic is named
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -523,7 +548,7 @@ func (s *Service) setSubscriptionAttributes(_ context.Context, req *wire.Request
 	}
 	value := ""
 	if in.AttributeValue != nil {
-		value = *in.AttributeValue
+		value = inCase(in.AttributeName, *in.AttributeValue)
 	}
 	x, err := store.Look(s.DB, func(tx *store.Tx) (subscription, error) { return s.own(tx, req, key) })
 	if err != nil {

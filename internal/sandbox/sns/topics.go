@@ -66,7 +66,9 @@ type topicOutput struct{ TopicArn string }
 // createTopic answers with the topic that is there if it is the same.
 func (s *Service) createTopic(_ context.Context, req *wire.Request, in *createTopicInput) (*topicOutput, error) {
 	switch {
-	case strings.HasSuffix(in.Name, ".fifo") || in.Attributes["FifoTopic"] == "true":
+	case strings.HasSuffix(in.Name, ".fifo") != (in.Attributes["FifoTopic"] == "true"):
+		return nil, invalid("Topic Name")
+	case strings.HasSuffix(in.Name, ".fifo"):
 		return nil, unserved("has no FIFO topics; a FIFO queue keeps messages in order")
 	case in.DataProtectionPolicy != nil:
 		return nil, unserved("does not look for personal data in messages")
@@ -97,8 +99,10 @@ func (s *Service) createTopic(_ context.Context, req *wire.Request, in *createTo
 				return invalid("Attributes Reason: Topic already exists with different attributes")
 			}
 		}
-		if len(in.Tags) > 0 && !maps.Equal(old.Tags, x.Tags) {
-			return invalid("Tags Reason: Topic already exists with different tags")
+		for name, v := range x.Tags { // some of its own will do
+			if had, ok := old.Tags[name]; !ok || had != v {
+				return invalid("Tags Reason: Topic already exists with different tags")
+			}
 		}
 		return nil
 	})
