@@ -26,18 +26,19 @@ type DamageError struct {
 // Error names the file and what is wrong with it.
 func (e *DamageError) Error() string { return e.Path + " is damaged: " + e.What }
 
-// closed is what Close leaves beside the file: as long as it fits, nobody has
-// written to the file since, and it needs no inspection.
-type closed struct {
+// note is what Close leaves beside the file, and whoever is idle: as long as it fits,
+// nobody has written to the file since, and it needs no inspection. The next commit has
+// another transaction, so that a note need not go before it.
+type note struct {
 	Size     int64     `json:"size"`
 	Modified time.Time `json:"modified"`
 	Txid     uint64    `json:"transaction"`
 }
 
-func closedPath(path string) string { return path + ".closed" }
+func notePath(path string) string { return path + ".closed" }
 
-// keepClosed notes how the closed file looks.
-func keepClosed(path string) error {
+// keepNote notes how the file looks while nobody writes to it.
+func keepNote(path string) error {
 	f, err := wholefile.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
@@ -51,31 +52,26 @@ func keepClosed(path string) error {
 	if err != nil {
 		return err
 	}
-	raw, err := json.Marshal(closed{Size: st.Size(), Modified: st.ModTime(), Txid: head.txid})
+	raw, err := json.Marshal(note{Size: st.Size(), Modified: st.ModTime(), Txid: head.txid})
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(closedPath(path), raw, 0o600)
+	return os.WriteFile(notePath(path), raw, 0o600)
 }
 
-// takeClosed reads the note and removes it, since the file is about to change.
-func takeClosed(path string) (c closed, found bool) {
-	raw, err := wholefile.Read(closedPath(path))
-	found = err == nil && json.Unmarshal(raw, &c) == nil
-	if err == nil {
-		found = os.Remove(closedPath(path)) == nil && found
-	}
-	return c, found
+func readNote(path string) (n note, found bool) {
+	raw, err := wholefile.Read(notePath(path))
+	return n, err == nil && json.Unmarshal(raw, &n) == nil
 }
 
 // inspect looks at a file that nobody has open. Its headers and its size are
-// always checked; every page and record of it only if it was not closed in good
-// order or has changed since. It reads the file itself, with every number
+// always checked; every page and record of it only if it was neither closed in good
+// order nor idle, or has changed since. It reads the file itself, with every number
 // checked before it is used: bbolt ends the process on a file that points
 // outside of itself.
 func inspect(f *os.File, opaque []string) (doubtful bool, err error) {
 	path := f.Name()
-	note, noted := takeClosed(path)
+	kept, noted := readNote(path)
 	st, err := f.Stat()
 	if err != nil {
 		return false, err
@@ -87,7 +83,7 @@ func inspect(f *os.File, opaque []string) (doubtful bool, err error) {
 	if least := mulSat(head.high, uint64(head.pageSize)); uint64(st.Size()) < least { // sizes are positive
 		return true, &DamageError{Path: path, What: fmt.Sprintf("it ends after %d of at least %d bytes", st.Size(), least)}
 	}
-	if noted && !head.torn && note.Size == st.Size() && note.Modified.Equal(st.ModTime()) && note.Txid == head.txid {
+	if noted && !head.torn && kept.Size == st.Size() && kept.Modified.Equal(st.ModTime()) && kept.Txid == head.txid {
 		return false, nil
 	}
 	w := &walker{f: f, head: head, opaque: opaque, used: make([]bool, head.high)}

@@ -6,3 +6,6 @@ func (d *DB) Waiting() int {
 	defer d.batcher.mu.Unlock()
 	return len(d.batcher.queue)
 }
+
+// StayBusy keeps the store from ever being idle again.
+func (d *DB) StayBusy() { d.idle.stop() }

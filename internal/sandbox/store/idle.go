@@ -12,8 +12,9 @@ const idleAfter = 300 * time.Millisecond
 // idleSync keeps the list of the file's free pages while nothing else is to be
 // done. A commit that writes the list costs more the more pages are free, so no
 // commit does; but without it the next Open walks through the whole file to find
-// it out. So it is written once after each burst of commits, and at Close: what is
-// killed while it is idle starts as fast as what was closed.
+// it out. So it is written once after each burst of commits, and at Close, with the note
+// that makes an inspection needless: what is killed while it is idle starts as fast as
+// what was closed.
 type idleSync struct {
 	mu    sync.Mutex
 	timer *time.Timer
@@ -31,7 +32,7 @@ func (s *idleSync) start(d *DB) {
 		done := make(chan struct{})
 		s.done = done
 		s.mu.Unlock()
-		_ = d.keepFree() // without it the next Open is slower, no more
+		_ = d.keepFree() // without them the next Open is slower, no more
 		s.mu.Lock()
 		s.done = nil
 		s.mu.Unlock()
@@ -61,8 +62,9 @@ func (s *idleSync) stop() {
 	}
 }
 
-// keepFree commits the list of free pages. The switch is read by commits only, so
-// it is set inside of write transactions, of which there is one at a time.
+// keepFree commits the list of free pages, and notes how the file looks then. The switch
+// is read by commits only, so it is set inside of write transactions, of which there is
+// one at a time; the note is made inside of one too, while nobody writes.
 func (d *DB) keepFree() error {
 	tx, err := d.bolt.Begin(true)
 	if err != nil {
@@ -72,6 +74,9 @@ func (d *DB) keepFree() error {
 	err = tx.Commit()
 	if tx, e := d.bolt.Begin(true); e == nil {
 		d.bolt.NoFreelistSync = true
+		if err == nil {
+			_ = keepNote(d.bolt.Path())
+		}
 		err = errors.Join(err, tx.Rollback())
 	}
 	return err

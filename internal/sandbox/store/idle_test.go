@@ -13,15 +13,27 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/store"
 )
 
-// keepsFree reads from the file whether its newer meta page names a list of free
-// pages. (bbolt: two meta pages with magic, version, page size, flags, root,
-// free list, high water mark and transaction)
+// keepsFree reads from the file whether its newer meta page names a list of free pages.
 func keepsFree(t *testing.T, path string) bool {
+	t.Helper()
+	_, list := newestMeta(t, path)
+	return list != 1<<64-1
+}
+
+func newestTransaction(t *testing.T, path string) uint64 {
+	t.Helper()
+	transaction, _ := newestMeta(t, path)
+	return transaction
+}
+
+// newestMeta reads the transaction and the list of free pages of the newer meta page.
+// (bbolt: two meta pages with magic, version, page size, flags, root, free list, high
+// water mark and transaction)
+func newestMeta(t *testing.T, path string) (newest, list uint64) {
 	t.Helper()
 	f, err := os.Open(path)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, f.Close()) }()
-	var newest, list uint64
 	for page := range 2 {
 		var raw [80]byte
 		_, err := f.ReadAt(raw[:], int64(page*os.Getpagesize()))
@@ -31,7 +43,7 @@ func keepsFree(t *testing.T, path string) bool {
 			newest, list = tx, binary.NativeEndian.Uint64(meta[32:])
 		}
 	}
-	return list != 1<<64-1
+	return newest, list
 }
 
 // The list of free pages is written once the store is idle: what is killed then

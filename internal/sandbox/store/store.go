@@ -45,8 +45,8 @@ const (
 
 // Open opens or creates the database file, mode 0600. It gives up with ErrInUse
 // after one second if another process holds the file's lock, and with a
-// *DamageError if the file is not what was written to it: a file that was not
-// closed in good order, or that has changed since, is inspected as a whole. The
+// *DamageError if the file is not what was written to it: a file that was neither
+// closed in good order nor idle, or that has changed since, is inspected as a whole. The
 // values of the buckets opaque may be anything; all others are JSON.
 func Open(path string, opaque ...string) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -70,6 +70,9 @@ func Open(path string, opaque ...string) (*DB, error) {
 	}
 	d := &DB{bolt: b, opaque: opaque}
 	d.idle.start(d)
+	if doubtful {
+		d.idle.busy() // it is in good order now: once it is idle that is written down
+	}
 	return d, nil
 }
 
@@ -152,7 +155,7 @@ func (d *DB) Close() error {
 		return d.bolt.Close()
 	}
 	if err = errors.Join(err, d.bolt.Close()); err == nil {
-		_ = keepClosed(path) // without the note the next Open takes longer
+		_ = keepNote(path) // some systems tell the time of a write once the file is closed; without it the next Open takes longer
 	}
 	return err
 }
