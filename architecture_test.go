@@ -192,7 +192,8 @@ var mayImport = map[string][]string{
 		"templates", "internal/costs", "internal/fleet", "internal/health", "internal/logstream", "internal/results", "internal/fault", "internal/clock",
 		"internal/pipelines", "internal/preflight", "internal/program/kinds", "internal/spec", "internal/stack", "internal/executions", "internal/tui/data",
 	},
-	"internal/tui/tuitest": {"internal/clock", "internal/theme", "internal/tui", "internal/tui/custom", "internal/tui/data", "internal/tui/keys", "internal/tui/ui"},
+	"internal/tui/frametest": {},
+	"internal/tui/tuitest":   {"internal/clock", "internal/theme", "internal/tui", "internal/tui/custom", "internal/tui/data", "internal/tui/keys", "internal/tui/ui"},
 	"internal/tui": {
 		"internal/fault", "internal/fleet", "internal/clock", "internal/theme", "internal/render", "internal/spec", "internal/stack", "internal/pipelines",
 		"internal/tui/custom", "internal/tui/data", "internal/tui/dialog", "internal/tui/keys", "internal/tui/pages/...", "internal/tui/ui", "internal/tui/widget",

@@ -14,6 +14,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/theme"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
+	"github.com/pipelinetui/pipelinetui/internal/tui/frametest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pump"
 	"github.com/pipelinetui/pipelinetui/internal/tui/ui"
@@ -57,6 +58,7 @@ func BenchmarkBurst(b *testing.B) {
 	id := spec.ID{Tenant: "acme", Model: "fraud", Env: "dev"}
 	events := steps(5000)
 	frames := 0
+	meter := frametest.Start()
 	for b.Loop() {
 		p, job := benchPage([]spec.ID{id})
 		progress := &stack.Progress{}
@@ -71,6 +73,7 @@ func BenchmarkBurst(b *testing.B) {
 			frames++
 		}
 	}
+	meter.Report(b, frames)
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(frames), "us/frame")
 }
 
@@ -86,10 +89,12 @@ func BenchmarkFrame(b *testing.B) {
 	}
 	p.Update(ui.JobChanged{Job: job})
 	key := tea.Msg(keys.Msg("down"))
+	meter := frametest.Start()
 	for b.Loop() {
 		p.Update(key)
 		p.View(120, 37)
 	}
+	meter.Report(b, b.N)
 }
 
 // A frame with 200 pipelines at once, after a change.
@@ -107,8 +112,10 @@ func BenchmarkMany(b *testing.B) {
 			progress.Apply(e)
 		}
 	}
+	meter := frametest.Start()
 	for b.Loop() {
 		p.Update(ui.JobChanged{Job: job})
 		p.View(120, 37)
 	}
+	meter.Report(b, b.N)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/frametest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/execution"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pump"
@@ -111,10 +112,12 @@ func BenchmarkFrame(b *testing.B) {
 			x.Press("2", "g", "j", "l", "1", tab[:1])
 			down := keys.Msg("j")
 			b.ResetTimer()
+			meter := frametest.Start()
 			for b.Loop() {
 				x.App.Update(down)
 				_ = x.App.View()
 			}
+			meter.Report(b, b.N)
 		})
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/pipelines"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/frametest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/executions"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
@@ -436,8 +437,10 @@ func BenchmarkFrame(b *testing.B) {
 	x.Wait("to list all", func() bool { return strings.Contains(x.Screen(), "10,0") })
 	down := keys.Msg("j")
 	b.ResetTimer()
+	meter := frametest.Start()
 	for b.Loop() {
 		x.App.Update(down)
 		_, _ = io.Discard.Write([]byte(x.App.View()))
 	}
+	meter.Report(b, b.N)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/stack"
 	"github.com/pipelinetui/pipelinetui/internal/tui/data"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/frametest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/home"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
@@ -555,10 +556,12 @@ func BenchmarkFrame(b *testing.B) {
 			}
 			s.Screen()
 			b.ReportAllocs()
+			meter := frametest.Start()
 			for i := 0; b.Loop(); i++ {
 				s.App.Update(keys.Msg("jjjjjjjkjjjjG"[i%13 : i%13+1]))
 				s.App.View()
 			}
+			meter.Report(b, b.N)
 		})
 	}
 }
@@ -575,10 +578,12 @@ func BenchmarkAnswer(b *testing.B) {
 		ids = append(ids, p.ID)
 	}
 	b.ReportAllocs()
+	meter := frametest.Start()
 	for i := 0; b.Loop(); i++ {
 		s.App.Update(ui.Changed{IDs: ids[i%len(ids) : i%len(ids)+1]})
 		s.App.View()
 	}
+	meter.Report(b, b.N)
 }
 
 // whole is many with all states read.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
+	"github.com/pipelinetui/pipelinetui/internal/tui/frametest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/keys"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/pipeline"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
@@ -200,8 +201,10 @@ func BenchmarkFrame(b *testing.B) {
 	source.LogsAPI = l
 	s := tuitest.Open(b, source, func(h *ui.Host) ui.Page { return pipeline.New(h, datatest.Iris, "logs") }, tuitest.Now(datatest.Recorded), tuitest.Size(120, 40))
 	s.Until("item 9999")
+	meter := frametest.Start()
 	for b.Loop() {
 		s.App.Update(keys.Msg("up"))
 		_ = s.App.View()
 	}
+	meter.Report(b, b.N)
 }
