@@ -96,6 +96,9 @@ func (s *Service) randomPassword(_ context.Context, _ *wire.Request, in *sdk.Get
 
 func (s *Service) tag(_ context.Context, req *wire.Request, in *sdk.TagResourceInput) (*sdk.TagResourceOutput, error) {
 	_, err := s.change(req, *in.SecretId, func(x *secret) error {
+		if !x.Deletion.IsZero() {
+			return deleted()
+		}
 		if x.Tags == nil {
 			x.Tags = map[string]string{}
 		}
@@ -114,6 +117,9 @@ const maxTags = 50
 
 func (s *Service) untag(_ context.Context, req *wire.Request, in *sdk.UntagResourceInput) (*sdk.UntagResourceOutput, error) {
 	_, err := s.change(req, *in.SecretId, func(x *secret) error {
+		if !x.Deletion.IsZero() {
+			return deleted()
+		}
 		for _, k := range in.TagKeys {
 			delete(x.Tags, k)
 		}
@@ -167,8 +173,11 @@ func (s *Service) versions(_ context.Context, req *wire.Request, in *sdk.ListSec
 	}
 	out := &sdk.ListSecretVersionIdsOutput{ARN: &x.ARN, Name: &x.Name, NextToken: next, Versions: []types.SecretVersionsListEntry{}}
 	for _, v := range some {
+		if len(v.Stages) == 0 {
+			v.Stages = nil // the member is left out
+		}
 		out.Versions = append(out.Versions, types.SecretVersionsListEntry{
-			VersionId: &v.ID, VersionStages: v.Stages, CreatedDate: &v.Created, LastAccessedDate: optional.Of(x.Accessed), KmsKeyIds: []string{key},
+			VersionId: &v.ID, VersionStages: v.Stages, CreatedDate: &v.Created, LastAccessedDate: optional.Of(v.Accessed), KmsKeyIds: []string{key},
 		})
 	}
 	return out, err

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,8 +158,10 @@ type version struct {
 	ID      string
 	Created time.Time
 	Stages  []string
-	Binary  bool
-	Value   envelope.Sealed
+	// Accessed is the day on which the value was read last.
+	Accessed time.Time
+	Binary   bool
+	Value    envelope.Sealed
 	// Digest tells the same value from another one, for requests that are repeated.
 	Digest []byte
 }
@@ -214,6 +217,8 @@ func (s *Service) find(tx *store.Tx, req *wire.Request, id string) (secret, erro
 			return secret{}, notFound()
 		}
 		names = []string{suffix.ReplaceAllString(name, ""), name}
+	} else if !nameForm.MatchString(id) {
+		return secret{}, badName()
 	}
 	for _, name := range names {
 		x, found, err := store.Get[secret](tx, secretsBucket, sc.Key(name))
@@ -258,17 +263,13 @@ func (x *secret) at(id, stage string) (version, error) {
 			return v, nil
 		}
 	}
+	if id != "" && stage != "" && slices.ContainsFunc(x.Versions, func(v version) bool { return v.ID == id }) {
+		return version{}, fail("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
+	}
 	if id != "" {
 		return version{}, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", id)
 	}
 	return version{}, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", stage)
 }
 
-func has(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}
+func has(list []string, s string) bool { return slices.Contains(list, s) }

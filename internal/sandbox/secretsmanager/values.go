@@ -87,9 +87,13 @@ func (x *secret) add(v version, stages []string) error {
 	return nil
 }
 
+func badName() error {
+	return fail("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
+}
+
 func (s *Service) create(ctx context.Context, req *wire.Request, in *sdk.CreateSecretInput) (*sdk.CreateSecretOutput, error) {
 	if !nameForm.MatchString(*in.Name) {
-		return nil, fail("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
+		return nil, badName()
 	}
 	if len(in.AddReplicaRegions) > 0 || aws.ToString(in.Type) != "" {
 		return nil, fail("InvalidParameterException", "the sandbox neither replicates secrets nor manages external ones")
@@ -101,6 +105,9 @@ func (s *Service) create(ctx context.Context, req *wire.Request, in *sdk.CreateS
 	var err error
 	if x.Tags, err = tagRules.Add(nil, tags.Of(in.Tags, func(t types.Tag) (key, value *string) { return t.Key, t.Value })); err != nil {
 		return nil, err
+	}
+	if len(x.Tags) == 0 {
+		x.Tags = nil
 	}
 	x.own(req.Principal)
 	v, err := s.seal(ctx, req, x, in.ClientRequestToken, in.SecretString, in.SecretBinary)
@@ -237,8 +244,17 @@ func (s *Service) get(ctx context.Context, req *wire.Request, in *sdk.GetSecretV
 	if err != nil {
 		return nil, err
 	}
-	if day := s.now().Truncate(24 * time.Hour); !x.Accessed.Equal(day) { // kept to the day
-		if _, err := s.change(req, x.ARN, func(x *secret) error { x.Accessed = day; return nil }); err != nil {
+	if day := s.now().Truncate(24 * time.Hour); !x.Accessed.Equal(day) || !v.Accessed.Equal(day) { // kept to the day
+		_, err := s.change(req, x.ARN, func(x *secret) error {
+			x.Accessed = day
+			for i := range x.Versions {
+				if x.Versions[i].ID == v.ID {
+					x.Versions[i].Accessed = day
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -257,9 +273,9 @@ var tagRules = tags.Rules{
 	Reserved: fail("InvalidParameterException", "The tag key {key} begins with aws:, which is reserved."),
 }
 
-// tagsOf are a secret's tags; without one the member is left out.
+// tagsOf are a secret's tags; the member is left out until there was one.
 func tagsOf(x secret) []types.Tag {
-	if len(x.Tags) == 0 {
+	if x.Tags == nil {
 		return nil
 	}
 	return tags.List(x.Tags, func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} })
