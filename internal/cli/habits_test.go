@@ -131,6 +131,12 @@ func TestHints(t *testing.T) {
 		require.Contains(t, l.errs.String(), "next: "+want+"\n", typed)
 		require.NotContains(t, l.out.String(), "next:", typed)
 	}
+	// Of many pipelines, each execution says itself whose it is.
+	w.run(t, "run", "hint/iris", "--input", `{"do":"fail"}`, "--name", "third", "--wait").ends(t, ExitExecution)
+	for _, more := range []string{"hint/*", "hint/* --group", "hint/iris --group"} {
+		l := on(append([]string{"executions", "list", "--name", "third", "--failed"}, strings.Fields(more)...)...).ends(t, ExitOK)
+		require.Contains(t, l.errs.String(), "next: pipelinetui executions show hint/iris third\n", more)
+	}
 	for _, l := range []*line{
 		{w: w}, {w: w, terminal: true, environ: map[string]string{"PIPELINETUI_HINTS": "false"}}, {w: w, terminal: true, environ: map[string]string{"CI": "1"}},
 	} {

@@ -50,7 +50,7 @@ var kinds = map[string]kind{
 		else "executions redrive \(.pipeline) \(.name)" end`},
 	"ExecutionList": {`.executions[].name`, `
 		first((.executions[] | select(.status == "FAILED")), .executions[0] | values) as $x | .pipeline as $p | $x |
-		"executions \(if .status == "RUNNING" then "watch" else "show" end) \($p) \(.name)"`},
+		"executions \(if .status == "RUNNING" then "watch" else "show" end) \(.pipeline // $p) \(.name)"`},
 	"ExecutionHistory":   {`.events[]? | .id | tostring`, ``},
 	"ExecutionExport":    {`.execution.name`, ``},
 	"Exported":           {`.file`, ``},
@@ -75,7 +75,11 @@ var kinds = map[string]kind{
 	"PipelineList": {`.pipelines[].pipeline`, `
 		if (.pipelines | length) == 0 then "init"
 		else "show \(first((.pipelines[] | select(.status != "ready")), .pipelines[0]) | .pipeline)" end`},
-	"Pipeline":      {`.pipeline`, `if .status == "ready" then "run \(.pipeline) --input @FILE --watch" else "up \(.pipeline)" end`},
+	"Pipeline": {`.pipeline`, `
+		if .status == "ready" then "run \(.pipeline) --input @FILE --watch"
+		elif .status == "damaged" then "cancel \(.pipeline) --restore"
+		elif .status == "failed" or .status == "cancelled" or .status == "incomplete" or .status == "empty" then "up \(.pipeline)"
+		else empty end`},
 	"Ejected":       {`.dir`, ``}, // it tells itself
 	"Cancel":        {`.pipeline`, `"refresh \(.pipeline)"`},
 	"SpecMade":      {`.file`, one + `if .file == "-" then empty else "preview -f \(.file | word)", "up -f \(.file | word)" end`},

@@ -73,6 +73,26 @@ func TestProgramsOfKinds(t *testing.T) {
 	}
 }
 
+type pipelineDoc struct {
+	Header
+	Pipeline string `json:"pipeline"`
+	Status   string `json:"status"`
+}
+
+// What is suggested for a pipeline is what may be done in its state: no update of one that
+// cannot be read, or that is being updated.
+func TestWhatSuggestsItselfForAPipeline(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string][]string{
+		"ready": {"run a/b --input @FILE --watch"}, "damaged": {"cancel a/b --restore"}, "updating": nil, "unreadable": nil, "": nil,
+		"failed": {"up a/b"}, "cancelled": {"up a/b"}, "incomplete": {"up a/b"}, "empty": {"up a/b"},
+	} {
+		got, err := ask(pipelineDoc{NewHeader("Pipeline"), "a/b", status}, func(k kind) string { return k.next })
+		require.NoError(t, err)
+		require.Equal(t, want, got, status)
+	}
+}
+
 type pipelineList struct {
 	Header
 	Pipelines []map[string]any `json:"pipelines"`
