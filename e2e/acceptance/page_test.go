@@ -10,8 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/iam/policy"
+	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
 // typed is a block of commands of a page, and what the page says that it prints.
@@ -136,14 +140,17 @@ func newAccount(t *testing.T) *account {
 }
 
 // call is a permission that was asked for, as the sandbox's log has it.
-type call struct{ Msg, Principal, Action, Resource string }
+type call struct {
+	Msg, Principal, Action, Resource string
+	Keys                             map[string][]string
+}
 
-// calls are how many permissions each role was given, by its name, and which were refused.
-func (a *account) calls(t *testing.T) (allowed map[string]int, refused []call) {
+// calls are the permissions that each role was given, by its name, and those that were refused.
+func (a *account) calls(t *testing.T) (allowed map[string][]call, refused []call) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(a.dir, "sandbox", "sandbox.log"))
 	require.NoError(t, err)
-	allowed = map[string]int{}
+	allowed = map[string][]call{}
 	keys := strings.Fields(a.must(nil, "aws", "kms", "list-aliases", "--profile", "admin", "--region", "us-east-1", "--output", "text",
 		"--query", "Aliases[?starts_with(AliasName, 'alias/aws/')].TargetKeyId"))
 	for line := range strings.Lines(string(raw)) {
@@ -155,7 +162,7 @@ func (a *account) calls(t *testing.T) (allowed map[string]int, refused []call) {
 		}
 		switch c.Msg {
 		case "allowed":
-			allowed[parts[1]]++
+			allowed[parts[1]] = append(allowed[parts[1]], c)
 		case "denied":
 			// The policy of a key that AWS keeps for a service allows what the caller's does not.
 			if !slices.ContainsFunc(keys, func(id string) bool { return strings.HasSuffix(c.Resource, ":key/"+id) }) {
@@ -168,13 +175,62 @@ func (a *account) calls(t *testing.T) (allowed map[string]int, refused []call) {
 
 // allowed wants every role of who uses the tool to have been given what it asked for, and
 // nothing to have been refused to anybody, the pipelines' own roles included.
-func (a *account) allowed(t *testing.T) {
+func (a *account) allowed(t *testing.T) map[string][]call {
 	t.Helper()
 	allowed, refused := a.calls(t)
 	require.Empty(t, refused, "a permission is missing")
 	for _, role := range []string{"ptui-reader", "ptui-runner", "ptui-deployer"} {
-		require.Greater(t, allowed[role], 10, role)
+		require.Greater(t, len(allowed[role]), 10, role)
 	}
+	return allowed
+}
+
+// needed wants each statement of the policies of a role to be what alone allowed something
+// that it did.
+func (a *account) needed(t *testing.T, role string, calls []call, policies ...string) {
+	t.Helper()
+	statements := map[string]*policy.Document{}
+	for _, name := range policies {
+		files, err := filepath.Glob(filepath.Join(a.work, "policies", "*", name+"*.json"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, name)
+		for _, file := range files {
+			if base := strings.TrimSuffix(filepath.Base(file), ".json"); base != name && !partOf(base, name) {
+				continue
+			}
+			raw, err := os.ReadFile(file)
+			require.NoError(t, err)
+			var doc struct{ Statement []json.RawMessage }
+			require.NoError(t, json.Unmarshal(raw, &doc))
+			for _, s := range doc.Statement {
+				var named struct{ Sid string }
+				require.NoError(t, json.Unmarshal(s, &named))
+				one, err := policy.Parse(`{"Version":"2012-10-17","Statement":[`+string(s)+`]}`, policy.Identity)
+				require.NoError(t, err)
+				statements[filepath.Base(file)+" "+named.Sid] = one
+			}
+		}
+	}
+	for name := range statements {
+		var others []*policy.Document
+		for other, doc := range statements {
+			if other != name {
+				others = append(others, doc)
+			}
+		}
+		if !slices.ContainsFunc(calls, func(c call) bool {
+			who := wire.Principal{Account: "000000000000", ARN: c.Principal}
+			return policy.Evaluate(others, policy.NewRequest(who, c.Action, c.Resource, c.Keys, time.Now())) != policy.Allow
+		}) {
+			t.Errorf("%s: without %s everything goes as well", role, name)
+		}
+	}
+}
+
+// partOf tells whether a policy is a later part of one: deploy-2 of deploy.
+func partOf(base, name string) bool {
+	number, ok := strings.CutPrefix(base, name+"-")
+	return ok && strings.Trim(number, "0123456789") == ""
 }
 
 // page is docs/aws.md with the address of the sandbox in the backend.
@@ -227,7 +283,10 @@ func TestPermissionsOfAll(t *testing.T) {
 		list = append(list, typed{commands: part})
 	}
 	a.follow(t, list)
-	a.allowed(t)
+	allowed := a.allowed(t)
+	a.needed(t, "ptui-reader", allowed["ptui-reader"], "read", "state-read")
+	a.needed(t, "ptui-runner", allowed["ptui-runner"], "run")
+	a.needed(t, "ptui-deployer", allowed["ptui-deployer"], "deploy", "state", "check")
 }
 
 // TestTutorial: all that docs/tutorial.md says to type works, from an empty folder, and

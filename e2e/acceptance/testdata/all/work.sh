@@ -21,6 +21,12 @@ pipelinetui sandbox faults clear
 pipelinetui executions redrive acme/flowers many --yes
 pipelinetui executions watch acme/flowers many
 
+# An update that fails: what a pipeline is then is asked of its aliases too.
+as ptui-deployer
+pipelinetui sandbox faults set --call lambda.UpdateFunctionConfiguration --error InvalidParameterValueException
+pipelinetui up acme/iris --set preprocess.memoryMb=384 --yes || [ $? = 4 ]
+pipelinetui sandbox faults clear
+
 as ptui-reader
 pipelinetui list
 pipelinetui show acme/iris
