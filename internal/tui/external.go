@@ -176,7 +176,7 @@ func (a *App) returned(m externalMsg) tea.Cmd {
 func (a *App) edit(m ui.Edit) tea.Cmd {
 	line := a.programs.editor()
 	if line == "" {
-		return a.toast(ui.Toast{Text: "no editor is known: set VISUAL or EDITOR", Bad: true})
+		return a.noEditor()
 	}
 	return a.lend(func(ctx context.Context) (*exec.Cmd, func(error) externalMsg, error) {
 		file, err := temporary(m.Name, m.Text)
@@ -193,6 +193,26 @@ func (a *App) edit(m ui.Edit) tea.Cmd {
 				return externalMsg{then: ui.Edited{Err: fault.New(fault.Invalid, "what was edited can't be read: %s", err).Because(err)}}
 			}
 			return externalMsg{then: ui.Edited{Text: strings.TrimSuffix(string(text), "\n")}}
+		}, nil
+	})
+}
+
+func (a *App) noEditor() tea.Cmd {
+	return a.toast(ui.Toast{Text: "no editor is known: set VISUAL or EDITOR", Bad: true})
+}
+
+// editFiles lets the user's editor have files that stay where they are.
+func (a *App) editFiles(m ui.EditFiles) tea.Cmd {
+	line := a.programs.editor()
+	if line == "" {
+		return a.noEditor()
+	}
+	return a.lend(func(ctx context.Context) (*exec.Cmd, func(error) externalMsg, error) {
+		return shell(ctx, line, m.Files...), func(err error) externalMsg {
+			if err != nil {
+				return externalMsg{err: fault.New(fault.Invalid, "%s has failed: %s", line, err).Because(err)}
+			}
+			return externalMsg{then: ui.Toast{Text: m.Done}}
 		}, nil
 	})
 }

@@ -49,6 +49,25 @@ func TestTheEditorOfTheUserEditsTheText(t *testing.T) {
 	require.Equal(t, []string{"{\n  \"is\": \"after it\"\n}"}, told[string](p))
 }
 
+// Files that were written are edited where they are.
+func TestTheEditorOfTheUserEditsFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files := []string{filepath.Join(dir, "one of two.jsonl"), filepath.Join(dir, "two.jsonl")}
+	for _, f := range files {
+		require.NoError(t, os.WriteFile(f, []byte("before\n"), 0o600))
+	}
+	s, _ := withPrograms(t, tui.Programs{Editor: `sed -i 's/before/after it/'`})
+	s.Send(ui.EditFiles{Files: files, Done: "all of them are edited"})
+	s.Until("all of them are edited")
+	for _, f := range files {
+		require.Equal(t, "after it\n", written(t, f))
+	}
+	s, _ = withPrograms(t, tui.Programs{Editor: "false"})
+	s.Send(ui.EditFiles{Files: files, Done: "all of them are edited"})
+	s.Until("has failed")
+}
+
 func TestAnEditorThatFailsLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"false", "no-such-editor-anywhere"} {

@@ -35,6 +35,8 @@ func (a *App) request(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 		return a.toast(ui.Toast{Text: "copied " + m.What}), true
 	case ui.Edit:
 		return a.edit(m), true
+	case ui.EditFiles:
+		return a.editFiles(m), true
 	case ui.Pager:
 		return a.page(m), true
 	case ui.Browse:

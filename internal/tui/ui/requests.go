@@ -75,6 +75,11 @@ type (
 	// Edit lets the user's editor have a text, as a file of a name; the dialog on top is
 	// then told Edited.
 	Edit struct{ Text, Name string }
+	// EditFiles lets the user's editor have files, and says Done when it has ended well.
+	EditFiles struct {
+		Files []string
+		Done  string
+	}
 	// Pager lets the user's pager show a text.
 	Pager struct{ Text string }
 	// Browse opens a link in the user's browser, or copies it where there is none: What

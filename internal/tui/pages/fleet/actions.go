@@ -59,7 +59,9 @@ type (
 		notes []string
 		err   error
 	}
-	cutMsg struct{}
+	// mendMsg is that files of inputs are to be edited.
+	mendMsg struct{ files []string }
+	cutMsg  struct{}
 )
 
 // work is something that is done with many executions.
@@ -573,6 +575,8 @@ func (p *Page) acted(msg tea.Msg) tea.Cmd {
 		return nil
 	case doneMsg:
 		return p.did(m)
+	case mendMsg:
+		return ui.Send(ui.EditFiles{Files: m.files, Done: "edited: " + keys.RunFolder.Label(false) + " starts executions with these inputs"})
 	case exportedMsg:
 		return p.exported(m)
 	}
@@ -641,7 +645,13 @@ func (p *Page) exported(m exportedMsg) tea.Cmd {
 		return ui.Send(ui.Toast{Text: text + "; " + wroteSome, Bad: true})
 	case len(m.done.Files) > 0:
 		p.place = m.out
-		return p.ask(dialog.NewReader(p.th, "Inputs", "the command", p.runs(m)))
+		files := make([]string, 0, len(m.done.Files))
+		for _, file := range m.done.Files {
+			files = append(files, file)
+		}
+		slices.Sort(files)
+		return p.ask(dialog.NewReader(p.th, "Inputs", "the command", p.runs(m),
+			dialog.Choice{Key: "e", Label: "edit them", Help: "open the files in $EDITOR", Answer: mendMsg{files}}))
 	}
 	return ui.Send(ui.Toast{Text: text})
 }

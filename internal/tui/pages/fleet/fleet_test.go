@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -14,11 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	tea "github.com/charmbracelet/bubbletea"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pipelinetui/pipelinetui/internal/costs"
 	domain "github.com/pipelinetui/pipelinetui/internal/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/spec"
+	"github.com/pipelinetui/pipelinetui/internal/tui"
 	"github.com/pipelinetui/pipelinetui/internal/tui/datatest"
 	"github.com/pipelinetui/pipelinetui/internal/tui/pages/fleet"
 	"github.com/pipelinetui/pipelinetui/internal/tui/tuitest"
@@ -475,6 +478,30 @@ func TestExport(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "plain"), nil, 0o600))
 	export("e", filepath.Join(dir, "plain", "below"))
 	x.Until("cannot be written")
+}
+
+// What was exported is mended in the editor of the user, by a key.
+func TestInputsAreEdited(t *testing.T) {
+	t.Parallel()
+	s := datatest.New(t)
+	many(s)
+	dir := filepath.Join(t.TempDir(), "in")
+	x := open(t, s, domain.Query{Group: true}, tuitest.Size(100, 30), tuitest.Programs(tui.Programs{
+		Editor: `sed -i '1s/^{/{"mended": 1, /'`,
+		Run:    func(c *exec.Cmd, done tea.ExecCallback) tea.Cmd { return func() tea.Msg { return done(c.Run()) } },
+	}))
+	x.Until("causes of")
+	x.Press("w", "i", "ctrl+u")
+	x.Type(dir)
+	x.Press("enter")
+	x.Until("6 inputs were written, for 2 pipelines")
+	x.Press("e")
+	x.Until("edited: b starts executions with these inputs")
+	for _, name := range []string{"acme.iris.dev.jsonl", "acme.iris-batch.dev.jsonl"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Contains(t, string(text), `{"mended": 1, `)
+	}
 }
 
 // Inputs that were exported run again over all pipelines by one key, and all of them are
