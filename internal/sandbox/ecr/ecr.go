@@ -106,6 +106,7 @@ func (s *Service) Register(r *wire.Router) {
 	wire.Handle(r, id, "TagResource", s.tag, tagged)
 	wire.Handle(r, id, "UntagResource", s.untag, tagged)
 	wire.Handle(r, id, "ListTagsForResource", s.listTags, tagged)
+	s.registerRegistry(r, many)
 }
 
 // registry is where the repositories of an account are that a document names.

@@ -176,10 +176,18 @@ func check(operation string, doc any) error {
 	}
 	err := rules.Check(operation, doc)
 	var e *wire.Error
-	if strings.Contains(operation, "Deliver") && errors.As(err, &e) {
+	if !errors.As(err, &e) {
+		return err
+	}
+	if strings.Contains(operation, "Deliver") {
 		e.Code = "ValidationException"
 	}
-	return err
+	// What the identifier of a group is, is not told.
+	// (getmoto/moto, test_get_log_events_using_arn, verified against AWS)
+	if group, ok := in["logGroupIdentifier"].(string); ok {
+		e.Message = strings.ReplaceAll(e.Message, "Value '"+group+"' at 'logGroupIdentifier'", "Value at 'logGroupIdentifier'")
+	}
+	return e
 }
 
 const (

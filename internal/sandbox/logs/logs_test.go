@@ -269,6 +269,11 @@ func TestPutLogEvents(t *testing.T) {
 	require.Len(t, streams.LogStreams, 1)
 	require.Equal(t, *at(0), *streams.LogStreams[0].LastEventTimestamp)
 
+	// The value of an identifier is not told.
+	_, err = c.GetLogEvents(ctx, &cwl.GetLogEventsInput{LogGroupIdentifier: str("arn:aws:logs:us-east-1:000000000000:log-group:g:*"), LogStreamName: str("st")})
+	require.Equal(t, `1 validation error detected: Value at 'logGroupIdentifier' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w#+=/:,.@-]*`,
+		iamtest.RequireCode(t, err, "InvalidParameterException").ErrorMessage())
+
 	// Retention hides events at once, and the next write removes them.
 	s.clock.Advance(48 * time.Hour)
 	got, err := c.GetLogEvents(ctx, &cwl.GetLogEventsInput{LogGroupName: str("g"), LogStreamName: str("st")})

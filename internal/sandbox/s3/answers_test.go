@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/middleware"
@@ -140,6 +141,63 @@ func TestWhereABucketMayBe(t *testing.T) {
 			require.Contains(t, text(t, r), "<Code>"+c.code+"</Code>", c.name)
 		}
 	}
+}
+
+// The answers are those that the tests of https://github.com/getmoto/moto want that are
+// verified against AWS: test_create_bucket_with_wrong_location_constraint, test_put_bucket_tagging,
+// test_get_bucket_tagging, test_delete_versioned_bucket_returns_metadata,
+// test_put_object_tagging_on_deleted_version and test_copy_key_with_args.
+func TestAnswersThatOthersVerified(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), nil)
+	s.bucket(t, "bkt")
+	bucket, key := str("bkt"), str("k")
+	c, ctx := s.as("admin"), t.Context()
+
+	west := `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>us-east-1</LocationConstraint></CreateBucketConfiguration>`
+	require.Contains(t, text(t, s.do(t, http.MethodPut, "/named", "us-west-2", west)),
+		"The us-east-1 location constraint is incompatible for the region specific endpoint this request was sent to.")
+
+	tag := func(tags ...types.Tag) {
+		t.Helper()
+		out, err := c.PutBucketTagging(ctx, &awss3.PutBucketTaggingInput{Bucket: bucket, Tagging: &types.Tagging{TagSet: append([]types.Tag{}, tags...)}})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusNoContent, awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response).StatusCode)
+	}
+	tag(types.Tag{Key: str("a"), Value: str("b")})
+	tag()
+	_, err := c.GetBucketTagging(ctx, &awss3.GetBucketTaggingInput{Bucket: bucket})
+	requireS3Code(t, err, "NoSuchTagSet")
+
+	_, err = c.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{
+		Bucket: bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	require.NoError(t, err)
+	_, err = c.PutObject(ctx, &awss3.PutObjectInput{Bucket: bucket, Key: key, Body: strings.NewReader("x"), WebsiteRedirectLocation: str("/from")})
+	require.NoError(t, err)
+	for to, directive := range map[string]types.MetadataDirective{"": types.MetadataDirectiveCopy, "/to": types.MetadataDirectiveCopy, "/new": types.MetadataDirectiveReplace} {
+		in := &awss3.CopyObjectInput{Bucket: bucket, Key: str("copy"), CopySource: str("bkt/k"), MetadataDirective: directive}
+		if to != "" {
+			in.WebsiteRedirectLocation = &to
+		}
+		_, err = c.CopyObject(ctx, in)
+		require.NoError(t, err)
+		got, err := c.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: bucket, Key: str("copy")})
+		require.NoError(t, err)
+		require.Equal(t, to, aws.ToString(got.WebsiteRedirectLocation))
+	}
+
+	marker, err := c.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: bucket, Key: key})
+	require.NoError(t, err)
+	_, err = c.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: bucket, Key: key, VersionId: marker.VersionId})
+	var refused *smithyhttp.ResponseError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, http.StatusMethodNotAllowed, refused.HTTPStatusCode())
+	require.Equal(t, "DELETE", refused.Response.Header.Get("Allow"))
+	require.Equal(t, "true", refused.Response.Header.Get("X-Amz-Delete-Marker"))
+	doc := text(t, s.do(t, http.MethodPut, "/bkt/k?tagging&versionId="+*marker.VersionId, "us-east-1", `<Tagging><TagSet></TagSet></Tagging>`))
+	require.Contains(t, doc, "<Method>PUT</Method>")
+	require.Contains(t, doc, "<ResourceType>DeleteMarker</ResourceType>")
 }
 
 func requireS3Code(t *testing.T, err error, want string) {
@@ -274,6 +332,9 @@ func TestAnswersOfDetail(t *testing.T) {
 		iamtest.RequireCode(t, early, "InvalidArgument").ErrorMessage())
 	require.NoError(t, lifecycle(types.LifecycleRule{Transitions: []types.Transition{{Days: aws.Int32(1), StorageClass: types.TransitionStorageClassGlacier}}}))
 	iamtest.RequireCode(t, lifecycle(types.LifecycleRule{Transitions: []types.Transition{{Days: aws.Int32(1)}}}), "MalformedXML")
+	// Days, a date and the marker are three ways; two of them are one too many.
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html
+	iamtest.RequireCode(t, lifecycle(types.LifecycleRule{Expiration: &types.LifecycleExpiration{Days: aws.Int32(7), ExpiredObjectDeleteMarker: aws.Bool(true)}}), "MalformedXML")
 	iamtest.RequireCode(t, lifecycle(types.LifecycleRule{
 		NoncurrentVersionTransitions: []types.NoncurrentVersionTransition{{StorageClass: types.TransitionStorageClassGlacier}},
 	}), "MalformedXML")

@@ -181,6 +181,19 @@ func (s *Service) find(ctx context.Context, req *wire.Request, bucket, key, id s
 	return s.lookup(ctx, req, bucket, key, id)
 }
 
+// lookup returns the version that the request names; of a delete marker it tells what may
+// be done with it. (As AWS answers the tests of getmoto/moto that are verified against it:
+// test_delete_versioned_bucket_returns_metadata, test_put_object_tagging_on_deleted_version.)
+func (c *call) lookup() (*version, error) {
+	id := c.q.Get("versionId")
+	v, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
+	if v != nil && v.Marker && id != "" {
+		c.w.Header().Set("Allow", http.MethodDelete)
+		err = errMethod(c.h.Method)
+	}
+	return v, err
+}
+
 // lookup returns a version for who may have it: the current one for id "".
 func (s *Service) lookup(ctx context.Context, req *wire.Request, bucket, key, id string) (*version, error) {
 	var b bucketMeta

@@ -173,7 +173,7 @@ func located(region string, constraint *string) (string, error) {
 		r = "eu-west-1"
 	}
 	switch {
-	case r == "us-east-1", !regionName.MatchString(r): // us-east-1 is said by saying nothing
+	case r == "us-east-1" && region == r, !regionName.MatchString(r): // us-east-1 is said by saying nothing
 		return "", fail(http.StatusBadRequest, "InvalidLocationConstraint", "The specified location-constraint is not valid", "LocationConstraint", *constraint)
 	case region != "us-east-1" && r != region:
 		return "", fail(http.StatusBadRequest, "IllegalLocationConstraintException",

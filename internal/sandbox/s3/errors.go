@@ -64,6 +64,7 @@ func errUnserved(what string) error {
 	return fail(http.StatusNotImplemented, "NotImplemented", "The sandbox does not serve "+what+".")
 }
 
+// errMethod refuses what cannot be done to a delete marker.
 func errMethod(method string) error {
-	return fail(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.", "Method", method)
+	return fail(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.", "Method", method, "ResourceType", "DeleteMarker")
 }

@@ -57,9 +57,8 @@ func (c *call) getObject() error {
 	if err := c.refuseUnserved(); err != nil {
 		return err
 	}
-	id := c.q.Get("versionId")
 	for attempt := 0; ; attempt++ {
-		v, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
+		v, err := c.lookup()
 		if v != nil && v.Marker {
 			c.w.Header().Set("X-Amz-Delete-Marker", "true")
 			c.w.Header().Set("X-Amz-Version-Id", v.ID)
@@ -220,8 +219,7 @@ func parseRange(header string, size int64) (from, length int64, ok, satisfiable 
 }
 
 func (c *call) getObjectAttributes() error {
-	id := c.q.Get("versionId")
-	v, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
+	v, err := c.lookup()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,9 +21,13 @@ import (
 // maxPut is the largest body of one PUT, object or part: 5 GiB.
 const maxPut = 5 << 30
 
+// websiteRedirect is the one of them that a copy does not take over.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+const websiteRedirect = "X-Amz-Website-Redirect-Location"
+
 // storedHeaders are the system-defined metadata that come back with the object.
 func storedHeaders() []string {
-	return []string{"Content-Type", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires", "X-Amz-Website-Redirect-Location"}
+	return []string{"Content-Type", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires", websiteRedirect}
 }
 
 // conditions are the If-Match and If-None-Match of a write.
@@ -319,7 +324,12 @@ func (c *call) copyObject() error {
 			"class, website redirect location or encryption attributes.")
 	}
 	if !replace {
-		v.Headers, v.Meta = src.Headers, src.Meta
+		to := v.Headers[websiteRedirect]
+		v.Headers, v.Meta = maps.Clone(src.Headers), src.Meta
+		delete(v.Headers, websiteRedirect)
+		if to != "" {
+			v.Headers[websiteRedirect] = to
+		}
 	}
 	if c.h.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" {
 		v.Tags = src.Tags

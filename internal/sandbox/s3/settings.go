@@ -146,6 +146,9 @@ func (c *call) putSetting(name string, st setting) error {
 		err = c.checkACL(raw)
 	case "notification":
 		doc, err = c.notification(b, raw)
+	case "tagging": // of none there is no document then
+		status = http.StatusNoContent
+		doc, err = normalise(raw, st.check)
 	default:
 		doc, err = normalise(raw, st.check)
 	}
@@ -178,6 +181,15 @@ func (c *call) putSetting(name string, st setting) error {
 		case "lifecycle":
 			b.Settings[transitionSize] = size
 			c.w.Header().Set(transitionSize, size)
+		case "tagging":
+			n, err := parseNode([]byte(doc))
+			if err != nil {
+				return err
+			}
+			if len(n.all("TagSet")[0].all("Tag")) == 0 {
+				delete(b.Settings, name)
+				return nil
+			}
 		}
 		b.Settings[name] = doc
 		return nil
@@ -369,6 +381,11 @@ func checkLifecycle(n *node) error {
 		seen[id] = true
 		if err := checkTransitions(r); err != nil {
 			return err
+		}
+		for _, e := range r.all("Expiration") { // one of the three
+			if len(e.all("Days"))+len(e.all("Date"))+len(e.all("ExpiredObjectDeleteMarker")) > 1 {
+				return errMalformed()
+			}
 		}
 		actions := 0
 		for _, a := range []string{"Expiration", "Transition", "NoncurrentVersionExpiration", "NoncurrentVersionTransition", "AbortIncompleteMultipartUpload"} {

@@ -83,8 +83,7 @@ func tagDocument(list []tag, rules tags.Rules) (string, error) {
 }
 
 func (c *call) getObjectTagging() error {
-	id := c.q.Get("versionId")
-	v, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
+	v, err := c.lookup()
 	if err != nil {
 		return err
 	}
@@ -128,8 +127,7 @@ func (c *call) deleteObjectTagging() error {
 }
 
 func (c *call) setTags(tags []tag) error {
-	id := c.q.Get("versionId")
-	v, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id)
+	v, err := c.lookup()
 	if err != nil {
 		return err
 	}
@@ -166,8 +164,7 @@ func (c *call) setTags(tags []tag) error {
 }
 
 func (c *call) getObjectACL() error {
-	id := c.q.Get("versionId")
-	if _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, id); err != nil {
+	if _, err := c.lookup(); err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", "application/xml")
@@ -177,7 +174,7 @@ func (c *call) getObjectACL() error {
 }
 
 func (c *call) putObjectACL() error {
-	if _, err := c.s.lookup(c.ctx(), c.req, c.bucket, c.key, c.q.Get("versionId")); err != nil {
+	if _, err := c.lookup(); err != nil {
 		return err
 	}
 	raw, err := c.document()

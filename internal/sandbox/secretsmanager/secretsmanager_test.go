@@ -51,6 +51,9 @@ func TestVersions(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Regexp(t, `^arn:aws:secretsmanager:us-east-1:000000000000:secret:`+regexp.QuoteMeta(*name)+`-[A-Za-z0-9]{6}$`, *made.ARN)
+	_, err = c.CreateSecret(ctx, &sdk.CreateSecretInput{Name: name, SecretString: aws.String("other"), ClientRequestToken: made.VersionId})
+	require.Equal(t, "You can't use ClientRequestToken "+*made.VersionId+" because that value is already in use for a version of secret "+*made.ARN+".",
+		iamtest.RequireCode(t, err, "ResourceExistsException").ErrorMessage())
 	_, err = c.CreateSecret(ctx, &sdk.CreateSecretInput{Name: name, SecretString: aws.String("other")})
 	iamtest.RequireCode(t, err, "ResourceExistsException")
 

@@ -53,7 +53,7 @@ func (x *secret) add(v version, stages []string) error {
 		switch {
 		case old.ID != v.ID:
 		case !slices.Equal(old.Digest, v.Digest):
-			return fail("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", v.ID, x.ARN)
+			return errTokenUsed(v.ID, x.ARN)
 		default:
 			return nil
 		}
@@ -148,6 +148,12 @@ func (x *secret) own(p wire.Principal) {
 	x.Tags["aws:secretsmanager:owningService"] = x.Owner
 }
 
+// errTokenUsed refuses another value for a version that there is, in CreateSecret too
+// (getmoto/moto, test_create_different_secret_with_same_token, verified against AWS).
+func errTokenUsed(token, arn string) error {
+	return fail("ResourceExistsException", "You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, arn)
+}
+
 // created answers for a secret that is there: it was made by the same request, or the
 // name is taken.
 func created(old secret, v *version, out *sdk.CreateSecretOutput) error {
@@ -157,6 +163,9 @@ func created(old secret, v *version, out *sdk.CreateSecretOutput) error {
 	if v != nil && len(old.Versions) == 1 && old.Versions[0].ID == v.ID && slices.Equal(old.Versions[0].Digest, v.Digest) {
 		out.ARN, out.VersionId = &old.ARN, &v.ID
 		return nil
+	}
+	if v != nil && slices.ContainsFunc(old.Versions, func(o version) bool { return o.ID == v.ID }) {
+		return errTokenUsed(v.ID, old.ARN)
 	}
 	return fail("ResourceExistsException", "The operation failed because the secret %s already exists.", old.Name)
 }
