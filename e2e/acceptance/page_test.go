@@ -259,7 +259,7 @@ func TestAWSPage(t *testing.T) {
 
 // The same with pipelines that have all switched on that needs rights of its own, and with
 // all that the three kinds of people do: testdata/all has the spec and the commands, which
-// take the place of the page's from the spec on.
+// take the place of the page's from the spec on. Here each statement has to be needed too.
 func TestPermissionsOfAll(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t)

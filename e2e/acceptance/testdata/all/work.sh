@@ -21,12 +21,6 @@ pipelinetui sandbox faults clear
 pipelinetui executions redrive acme/flowers many --yes
 pipelinetui executions watch acme/flowers many
 
-# An update that fails: what a pipeline is then is asked of its aliases too.
-as ptui-deployer
-pipelinetui sandbox faults set --call lambda.UpdateFunctionConfiguration --error InvalidParameterValueException
-pipelinetui up acme/iris --set preprocess.memoryMb=384 --yes || [ $? = 4 ]
-pipelinetui sandbox faults clear
-
 as ptui-reader
 pipelinetui list
 pipelinetui show acme/iris
@@ -54,4 +48,14 @@ pipelinetui promote acme/iris acme/iris/prod --yes
 pipelinetui up acme/flowers --set maxInstances=1 --set alarms=false --yes
 pipelinetui refresh 'acme/*' --yes
 pipelinetui eject acme/iris ejected
+
+# An update that fails: what the pipeline is then is asked of its aliases too.
+pipelinetui sandbox faults set --call lambda.UpdateFunctionConfiguration --error InvalidParameterValueException
+pipelinetui up acme/iris --set preprocess.memoryMb=384 --yes || [ $? = 4 ]
+pipelinetui sandbox faults clear
+as ptui-reader
+pipelinetui list
+pipelinetui show acme/iris
+
+as ptui-deployer
 pipelinetui destroy 'acme/*' --yes
