@@ -188,7 +188,7 @@ func TestLifeOfResources(t *testing.T) {
 
 	failed := w.done(w.remove(versionType, v2))
 	require.Equal(t, types.OperationStatusFailed, failed.OperationStatus)
-	require.Equal(t, types.HandlerErrorCodeResourceConflict, failed.ErrorCode, "the alias leads to it")
+	require.Equal(t, types.HandlerErrorCodeGeneralServiceException, failed.ErrorCode, "the alias leads to it, for which the handler has no code")
 	w.well(w.remove(aliasType, alias))
 	w.well(w.remove(versionType, v2))
 	w.well(w.remove(machineType, id))
@@ -200,6 +200,48 @@ func TestLifeOfResources(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	require.Len(t, all.ResourceRequestStatusSummaries, 3)
+}
+
+// What CloudFormation's own handlers do where the service would do otherwise:
+// https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-stepfunctions
+func TestHandlers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	properties := map[string]any{
+		"StateMachineName": "churn", "RoleArn": role, "DefinitionString": one, "TracingConfiguration": map[string]any{"Enabled": true},
+		"LoggingConfiguration": map[string]any{"Level": "OFF", "IncludeExecutionData": true},
+	}
+	id := w.well(w.create(machineType, properties))
+	m, err := w.get(machineType, id)
+	require.NoError(t, err)
+	require.Equal(t, []any{}, m["Tags"])
+	fails := func(e *types.ProgressEvent, err error) (types.HandlerErrorCode, string) {
+		t.Helper()
+		last := w.done(e, err)
+		require.Equal(t, types.OperationStatusFailed, last.OperationStatus)
+		return last.ErrorCode, aws.ToString(last.StatusMessage)
+	}
+	// The same once more is the same machine to CreateStateMachine, and none that can be made.
+	code, text := fails(w.create(machineType, properties))
+	require.Equal(t, types.HandlerErrorCodeAlreadyExists, code)
+	require.Equal(t, "State machine already exists", text)
+	// So it is with a version of the revision that there is, whatever is said of it.
+	w.well(w.create(versionType, map[string]any{"StateMachineArn": id}))
+	code, _ = fails(w.create(versionType, map[string]any{"StateMachineArn": id, "Description": "better"}))
+	require.Equal(t, types.HandlerErrorCodeAlreadyExists, code)
+	// What is no longer said of a machine stays as it is.
+	w.well(w.update(machineType, id, `[{"op":"remove","path":"/TracingConfiguration"},{"op":"remove","path":"/LoggingConfiguration"}]`))
+	m, err = w.get(machineType, id)
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"Enabled": true}, m["TracingConfiguration"])
+	require.Equal(t, true, m["LoggingConfiguration"].(map[string]any)["IncludeExecutionData"]) // a test
+	// Definitions are counted, with the handler's words.
+	code, text = fails(w.create(machineType, map[string]any{"RoleArn": role}))
+	require.Equal(t, types.HandlerErrorCodeInternalFailure, code)
+	require.Equal(t, "Property validation failed. Required key [DefinitionS3Location], [DefinitionString] or [Definition] not found.", text)
+	code, text = fails(w.create(machineType, map[string]any{"RoleArn": role, "DefinitionString": one, "Definition": map[string]any{"StartAt": "A"}}))
+	require.Equal(t, types.HandlerErrorCodeInternalFailure, code)
+	require.Equal(t, "Property validation failed. Please use one of [DefinitionS3Location], [DefinitionString] or [Definition].", text)
 }
 
 // What every account has of networks can be looked at, by who may look at it in EC2 too, and

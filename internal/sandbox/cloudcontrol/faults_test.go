@@ -30,7 +30,7 @@ func TestRequestsOutliveAFullDisk(t *testing.T) {
 	full := make(chan func(), 8)
 	var refused func() int64
 	w.Router.SetGate(gate(func(operation string) {
-		if operation == "DescribeStateMachine" { // the last that the creation does
+		if operation == "ListTagsForResource" { // the last that the creation does
 			free, n := w.FillDisk()
 			refused = n
 			full <- free

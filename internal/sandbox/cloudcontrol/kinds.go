@@ -71,6 +71,9 @@ type kind struct {
 	either [2]string
 	// verify refuses what a property's own schema does; nil: nothing.
 	verify func(m model) error
+	// invalid are the codes of the service's refusals that the type's handler calls invalid
+	// requests; nil: nobody has published its handler.
+	invalid []string
 	// named is the property with the name that is made up if there is none.
 	named string
 	// identifier is the property that tells one from another, "" for Arn.

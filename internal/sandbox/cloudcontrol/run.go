@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +128,7 @@ func (s *Service) end(r *request, id string, m model, failed error) error {
 			now.Identifier = id
 		}
 		if failed != nil {
-			now.Status, now.Code, now.Message = types.OperationStatusFailed, codeOf(failed), messageOf(failed)
+			now.Status, now.Code, now.Message = types.OperationStatusFailed, kinds[r.Type].codeOf(failed), messageOf(failed)
 		} else if m != nil {
 			now.Model = m.text()
 		}
@@ -192,6 +194,27 @@ func (s *Service) plan(c *call, k *kind, r *request) error {
 	return err
 }
 
+// codeOf is what the handler of a type makes of a service's refusal.
+func (k *kind) codeOf(err error) types.HandlerErrorCode {
+	code, e := codeOf(err), wire.AsError(err)
+	if k.invalid == nil {
+		return code
+	}
+	switch code {
+	case types.HandlerErrorCodeAccessDenied, types.HandlerErrorCodeNotFound, types.HandlerErrorCodeAlreadyExists, types.HandlerErrorCodeThrottling:
+		return code
+	}
+	switch {
+	case e.Status >= http.StatusInternalServerError:
+		return types.HandlerErrorCodeServiceInternalError
+	case slices.Contains(k.invalid, e.Code):
+		return types.HandlerErrorCodeInvalidRequest
+	case code == types.HandlerErrorCodeInternalFailure:
+		return code
+	}
+	return types.HandlerErrorCodeGeneralServiceException
+}
+
 // codeOf is what Cloud Control says of a service's refusal.
 // https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
 func codeOf(err error) types.HandlerErrorCode {
@@ -225,13 +248,17 @@ func messageOf(err error) string { return wire.AsError(err).Message }
 
 // refusal words what a service says where Cloud Control answers at once.
 func (k *kind) refusal(err error, identifier string) error {
-	switch codeOf(err) {
+	switch k.codeOf(err) {
 	case types.HandlerErrorCodeNotFound:
 		return notFound(k, identifier)
 	case types.HandlerErrorCodeAccessDenied:
 		return fail("AccessDeniedException", "%s", messageOf(err))
 	case types.HandlerErrorCodeThrottling:
 		return fail("ThrottlingException", "%s", messageOf(err))
+	case types.HandlerErrorCodeGeneralServiceException:
+		return fail("GeneralServiceException", "%s", messageOf(err))
+	case types.HandlerErrorCodeServiceInternalError:
+		return wire.Errorf(http.StatusBadGateway, "ServiceInternalErrorException", "%s", messageOf(err))
 	default:
 		return fail("InvalidRequestException", "%s", messageOf(err))
 	}

@@ -12,8 +12,10 @@ import (
 )
 
 // kinds are the types that there are. Their properties, and which of them never change,
-// are those of the types' schemas.
+// are those of the types' schemas; what is done with them, and how a refusal is told, is
+// what CloudFormation's own handlers do.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/AWS_StepFunctions.html
+// https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-stepfunctions
 var kinds = map[string]*kind{
 	"AWS::StepFunctions::StateMachine": {
 		name: "AWS::StepFunctions::StateMachine",
@@ -22,20 +24,23 @@ var kinds = map[string]*kind{
 			"StateMachineType", "LoggingConfiguration", "TracingConfiguration", "EncryptionConfiguration", "Tags",
 		},
 		required: []string{"RoleArn"}, fixed: []string{"StateMachineName", "StateMachineType"}, told: []string{"Arn", "Name", "StateMachineRevisionId"},
-		named:  "StateMachineName",
-		create: createMachine, read: readMachine, update: updateMachine, remove: removeMachine, list: listMachines,
+		named:   "StateMachineName",
+		invalid: []string{"InvalidArn", "InvalidDefinition", "InvalidLoggingConfiguration", "InvalidName"},
+		create:  createMachine, read: readMachine, update: updateMachine, remove: removeMachine, list: listMachines,
 	},
 	"AWS::StepFunctions::StateMachineVersion": {
 		name:       "AWS::StepFunctions::StateMachineVersion",
 		properties: []string{"Arn", "StateMachineArn", "StateMachineRevisionId", "Description"}, required: []string{"StateMachineArn"}, told: []string{"Arn"}, parent: "StateMachineArn",
-		fixed:  []string{"StateMachineArn", "StateMachineRevisionId", "Description"},
-		create: publish, read: readVersion, remove: removeVersion, list: listVersions,
+		fixed:   []string{"StateMachineArn", "StateMachineRevisionId", "Description"},
+		invalid: []string{"InvalidToken"},
+		create:  publish, read: readVersion, remove: removeVersion, list: listVersions,
 	},
 	"AWS::StepFunctions::StateMachineAlias": {
 		name:       "AWS::StepFunctions::StateMachineAlias",
 		properties: []string{"Arn", "Name", "Description", "RoutingConfiguration", "DeploymentPreference", "StateMachineArn"}, told: []string{"Arn"},
-		fixed:  []string{"Name", "StateMachineArn"},
-		parent: "StateMachineArn", named: "Name", verify: checkAlias, either: [2]string{"RoutingConfiguration", "DeploymentPreference"},
+		fixed:   []string{"Name"},
+		invalid: []string{"InvalidArn", "InvalidName", "InvalidToken", "ValidationException"},
+		parent:  "StateMachineArn", named: "Name", verify: checkAlias, either: [2]string{"RoutingConfiguration", "DeploymentPreference"},
 		create: createAlias, read: readAlias, update: updateAlias, remove: removeAlias, list: listAliases,
 	},
 	// The actions are those of the handlers in the types' schemas.
@@ -81,8 +86,11 @@ func definition(c *call, m model) (string, error) {
 		}
 		text = string(raw)
 	}
-	if given != 1 {
-		return "", fail("ValidationException", "You must provide exactly one of 'DefinitionString', 'Definition' and 'DefinitionS3Location'.")
+	switch {
+	case given == 0:
+		return "", fail("InternalFailure", "Property validation failed. Required key [DefinitionS3Location], [DefinitionString] or [Definition] not found.")
+	case given > 1:
+		return "", fail("InternalFailure", "Property validation failed. Please use one of [DefinitionS3Location], [DefinitionString] or [Definition].")
 	}
 	values, _ := m["DefinitionSubstitutions"].(map[string]any)
 	return substituted(text, values), nil
@@ -118,9 +126,44 @@ func createMachine(c *call, m model) (string, error) {
 	if m["Tags"] != nil {
 		in["tags"] = toAPI(m["Tags"])
 	}
+	arn := c.scope.ARN("states", "stateMachine:"+m.text1("StateMachineName"))
+	if err := c.first(fail("StateMachineAlreadyExists", "State machine already exists"), func() (bool, error) {
+		err := c.do(sfn, "DescribeStateMachine", map[string]any{"stateMachineArn": arn}, nil)
+		if err != nil && codeOf(err) == types.HandlerErrorCodeAccessDenied {
+			return false, nil // the handler takes who may not look for whom there is nothing
+		}
+		return found(err)
+	}); err != nil {
+		return "", err
+	}
 	var out struct{ StateMachineArn string }
 	err = c.do(sfn, "CreateStateMachine", in, &out)
 	return out.StateMachineArn, err
+}
+
+// first refuses to make what is there already, which the service would take for the same
+// again, unless it is this request's own, made before a crash.
+func (c *call) first(refusal error, there func() (bool, error)) error {
+	if c.request.Begun {
+		return nil
+	}
+	is, err := there()
+	if err == nil && is {
+		err = refusal
+	}
+	if err != nil {
+		return err
+	}
+	c.request.Begun = true
+	return c.keep(func(r *request) { r.Begun = true })
+}
+
+// found tells what an answer says about whether something is there.
+func found(err error) (bool, error) {
+	if err != nil && codeOf(err) == types.HandlerErrorCodeNotFound {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // machine is what DescribeStateMachine tells.
@@ -145,9 +188,12 @@ func readMachine(c *call, arn string) (model, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tagged struct{ Tags []any }
+	tagged := struct{ Tags []any }{Tags: []any{}}
+	mayNot := false
 	if err := c.do(sfn, "ListTagsForResource", map[string]any{"resourceArn": arn}, &tagged); err != nil {
-		return nil, err
+		if mayNot = codeOf(err) == types.HandlerErrorCodeAccessDenied; !mayNot {
+			return nil, err
+		}
 	}
 	m := model{
 		"Arn": x.StateMachineArn, "Name": x.Name, "StateMachineName": x.Name, "StateMachineType": x.Type, "StateMachineRevisionId": x.RevisionId,
@@ -161,12 +207,14 @@ func readMachine(c *call, arn string) (model, error) {
 			m[name] = ofAPI(v)
 		}
 	}
-	if len(tagged.Tags) > 0 {
+	if !mayNot {
 		m["Tags"] = ofAPI(tagged.Tags)
 	}
 	return m, nil
 }
 
+// updateMachine says nothing of logging, tracing and encryption where the model has none:
+// what was configured stays. Who wants it off says so.
 func updateMachine(c *call, arn string, was, now model) error {
 	now = now.copy()
 	if now["Definition"] != nil || now["DefinitionS3Location"] != nil {
@@ -177,11 +225,6 @@ func updateMachine(c *call, arn string, was, now model) error {
 		return err
 	}
 	in["stateMachineArn"] = arn
-	for from, none := range map[string]any{"loggingConfiguration": map[string]any{"level": "OFF"}, "tracingConfiguration": map[string]any{"enabled": false}} {
-		if in[from] == nil {
-			in[from] = none
-		}
-	}
 	if err := c.do(sfn, "UpdateStateMachine", in, nil); err != nil {
 		return err
 	}
@@ -272,8 +315,14 @@ func listMachines(c *call, _ string) (arns []string, err error) {
 	return arns, err
 }
 
+// publish makes a version, unless the machine's newest is of the revision that it has now:
+// the service would give that one once more.
 func publish(c *call, m model) (string, error) {
-	in := map[string]any{"stateMachineArn": m["StateMachineArn"]}
+	machine := m.text1("StateMachineArn")
+	if err := c.first(fail("StateMachineAlreadyExists", "StateMachineAlreadyExists"), func() (bool, error) { return published(c, machine) }); err != nil {
+		return "", err
+	}
+	in := map[string]any{"stateMachineArn": machine}
 	if v := m["StateMachineRevisionId"]; v != nil {
 		in["revisionId"] = v
 	}
@@ -283,6 +332,22 @@ func publish(c *call, m model) (string, error) {
 	var out struct{ StateMachineVersionArn string }
 	err := c.do(sfn, "PublishStateMachineVersion", in, &out)
 	return out.StateMachineVersionArn, err
+}
+
+// published tells whether the newest version of a machine is of its present revision.
+func published(c *call, machine string) (bool, error) {
+	var newest struct {
+		StateMachineVersions []struct{ StateMachineVersionArn string }
+	}
+	if err := c.do(sfn, "ListStateMachineVersions", map[string]any{"stateMachineArn": machine, "maxResults": 1}, &newest); err != nil || len(newest.StateMachineVersions) == 0 {
+		return false, err
+	}
+	now, err := describe(c, machine)
+	if err != nil {
+		return false, err
+	}
+	last, err := describe(c, newest.StateMachineVersions[0].StateMachineVersionArn)
+	return now.RevisionId == last.RevisionId, err
 }
 
 func readVersion(c *call, arn string) (model, error) {
@@ -331,7 +396,8 @@ func createAlias(c *call, m model) (string, error) {
 		}
 		to = p.routes("", 100)
 	}
-	if err := c.firstOf(to, m.text1("Name")); err != nil {
+	taken := fail("StateMachineAliasAlreadyExists", "StateMachineAliasAlreadyExists")
+	if err := c.first(taken, func() (bool, error) { return led(c, to, m.text1("Name")) }); err != nil {
 		return "", err
 	}
 	in := map[string]any{"name": m["Name"], "routingConfiguration": to}
@@ -343,24 +409,19 @@ func createAlias(c *call, m model) (string, error) {
 	return out.StateMachineAliasArn, err
 }
 
-// firstOf refuses an alias that is there already, unless it is this request's own, made
-// before a crash.
-func (c *call) firstOf(to any, name string) error {
-	if c.request.Begun {
-		return nil
-	}
+// led tells whether there is an alias of a name that leads to one of the machines of routes.
+func led(c *call, to any, name string) (bool, error) {
 	for _, r := range routesOf(to) {
 		machine := r.Version[:max(0, strings.LastIndexByte(r.Version, ':'))]
 		_, err := readAlias(c, machine+":"+name)
-		switch {
-		case err == nil:
-			return fail("StateMachineAliasAlreadyExists", "The alias %s:%s exists already", machine, name) // the words are ours
-		case codeOf(err) != types.HandlerErrorCodeNotFound && codeOf(err) != types.HandlerErrorCodeInvalidRequest: // the creation words what is no ARN
-			return err
+		if err != nil && codeOf(err) == types.HandlerErrorCodeInvalidRequest {
+			continue // the creation words what is no ARN
+		}
+		if is, err := found(err); is || err != nil {
+			return is, err
 		}
 	}
-	c.request.Begun = true
-	return c.keep(func(r *request) { r.Begun = true })
+	return false, nil
 }
 
 func readAlias(c *call, arn string) (model, error) {
