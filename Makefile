@@ -65,8 +65,8 @@ race-sdks: pulumi
 race-build: ## compile what most of `make race` needs, and run nothing
 	go build -race $$(go list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' $(RACE))
 
-acceptance: pulumi build ## against the real Terraform provider: BRIDGE=folder PROVIDER=file [ALL=1]
-	@BRIDGE='$(BRIDGE)' PROVIDER='$(PROVIDER)' ALL='$(ALL)' sh scripts/acceptance.sh
+acceptance: pulumi build ## against the real Terraform provider: BRIDGE=folder PROVIDER=file [NATIVE=file] [AWSCC=file] [ALL=1]
+	@BRIDGE='$(BRIDGE)' PROVIDER='$(PROVIDER)' NATIVE='$(NATIVE)' AWSCC='$(AWSCC)' ALL='$(ALL)' sh scripts/acceptance.sh
 
 pages: pulumi build ## walk the pages that are a way from a beginning to an end, on the sandbox
 	@$(DIRECT_PYTHON) ACCEPTANCE_ALL=1 ACCEPTANCE_TOOL=$(CURDIR)/bin/pipelinetui go test -count=1 -timeout 60m -v \

@@ -5,6 +5,9 @@
 #   BRIDGE=folder    source of the bridge, or the program
 #   PROVIDER=file    binary of hashicorp/aws 5.100.0; else the one on PATH or where
 #                    Terraform looks for plugins itself
+#   NATIVE=file      the official plugin pulumi-resource-aws-native, in place of the
+#                    embedded provider of that name; may be left out
+#   AWSCC=file       binary of hashicorp/awscc; may be left out
 #   ALL=1            every template, and Terraform; without it one template, in full
 #
 # Exit code 3: one of the two is not given or not there. What is under test is bin/pipelinetui.
@@ -29,6 +32,13 @@ fi
 here=$(pwd)
 case $bridge in /*) ;; *) bridge=$here/$bridge ;; esac
 case $provider in /*) ;; *) provider=$here/$provider ;; esac
+native=${NATIVE:-}
+awscc=${AWSCC:-}
+case $native in /* | '') ;; *) native=$here/$native ;; esac
+case $awscc in /* | '') ;; *) awscc=$here/$awscc ;; esac
+[ -n "$native" ] || echo "acceptance: the official aws-native is not given (NATIVE=file): the embedded one takes its place" >&2
+[ -n "$awscc" ] || echo "acceptance: left out: hashicorp/awscc is not given (AWSCC=file)" >&2
 echo "acceptance: bridge $bridge, provider $provider"
-ACCEPTANCE_BRIDGE=$bridge ACCEPTANCE_PROVIDER=$provider ACCEPTANCE_ALL=${ALL:-} ACCEPTANCE_TOOL=$here/bin/pipelinetui \
+ACCEPTANCE_BRIDGE=$bridge ACCEPTANCE_PROVIDER=$provider ACCEPTANCE_NATIVE=$native ACCEPTANCE_AWSCC=$awscc ACCEPTANCE_ALL=${ALL:-} \
+  ACCEPTANCE_TOOL=$here/bin/pipelinetui \
   go test -count=1 -timeout 120m -v ./e2e/acceptance

@@ -103,19 +103,25 @@ func buildBridge(dir, to string) (string, error) {
 }
 
 // plugins puts stand-ins for the official plugins where the engine looks for
-// them: the bridge as aws, and this test program as aws-native.
+// them: the bridge as aws, and as aws-native the official one where ACCEPTANCE_NATIVE
+// names it, else this test program.
 func plugins(t *testing.T, h *home, bridge, provider string) {
 	t.Helper()
 	wanted, err := program.Plugins(t.Context())
 	require.NoError(t, err)
-	self, err := os.Executable()
+	native, err := os.Executable()
 	require.NoError(t, err)
+	if os.Getenv("ACCEPTANCE_NATIVE") != "" {
+		native = fileFrom(t, "ACCEPTANCE_NATIVE")
+	} else {
+		t.Log("ACCEPTANCE_NATIVE is not set: the embedded aws-native stands in for the official one")
+	}
 	for _, p := range wanted {
 		dir := filepath.Join(h.dir, "pulumi-home", "plugins", "resource-"+p.Name+"-v"+p.Version)
 		require.NoError(t, os.MkdirAll(dir, 0o700))
 		exe := filepath.Join(dir, "pulumi-resource-"+p.Name)
 		if p.Name == "aws-native" {
-			require.NoError(t, os.Symlink(self, exe))
+			require.NoError(t, os.Symlink(native, exe))
 			continue
 		}
 		script := fmt.Sprintf("#!/bin/sh\nTF_AWS_PROVIDER='%s' exec '%s'\n", provider, bridge)

@@ -1,7 +1,7 @@
 // Package cloudcontrol owns the sandbox's Cloud Control API: resources by the names and
 // properties of CloudFormation, made and changed by the services of the sandbox themselves,
-// as whoever asks. It has the three types of Step Functions, and those of networks to look at. Of the sandbox it may import
-// only wire, store, guard and kit.
+// as whoever asks. It has the three types of Step Functions, SageMaker's endpoints, and those of networks to look at. Of the
+// sandbox it may import only wire, store, guard and kit.
 package cloudcontrol
 
 import (
@@ -72,7 +72,7 @@ type request struct {
 	Operation               types.Operation
 	Desired                 model       // of a creation
 	Was, Now                model       // of an update that was begun: before it and after
-	Begun                   bool        // a creation was begun
+	Begun                   bool        // a creation, or the update of an endpoint, was begun
 	Removing                bool        // a removal was begun
 	Deployment              *deployment // of an alias, if one was begun
 	Status                  types.OperationStatus
@@ -115,7 +115,10 @@ func New(c Config) (*Service, error) {
 // who calls.
 // https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/security-iam.html
 func (s *Service) Register(r *wire.Router) {
-	r.Register(wire.Service{ID: id, Actions: "cloudformation", Check: constraint.For(id, "ValidationException").Check})
+	// The SDK for Go signs by the other name where a caller resolves the endpoint by its older
+	// interface and names none, as the official aws-native does with its setting "endpoints":
+	// https://github.com/aws/aws-sdk-go-v2/blob/main/service/cloudcontrol/endpoints.go
+	r.Register(wire.Service{ID: id, Also: "cloudapiservice", Actions: "cloudformation", Check: constraint.For(id, "ValidationException").Check})
 	wire.Handle(r, id, "CreateResource", s.create, wire.Access{})
 	wire.Handle(r, id, "GetResource", s.get, wire.Access{})
 	wire.Handle(r, id, "UpdateResource", s.update, wire.Access{})
@@ -135,7 +138,7 @@ func as(name *string, role, version *string) (*kind, error) {
 	k := kinds[aws.ToString(name)]
 	switch {
 	case k == nil && strings.HasPrefix(aws.ToString(name), "AWS::"):
-		return nil, fail("UnsupportedActionException", "The sandbox has no resource type %s in Cloud Control: it has those of AWS::StepFunctions, and of AWS::EC2 what a VPC consists of.", *name)
+		return nil, fail("UnsupportedActionException", "The sandbox has no resource type %s in Cloud Control: it has those of AWS::StepFunctions, AWS::SageMaker::Endpoint, and of AWS::EC2 what a VPC consists of.", *name)
 	case k == nil:
 		return nil, fail("TypeNotFoundException", "The type '%s' cannot be found.", aws.ToString(name))
 	case aws.ToString(role) != "":
@@ -296,7 +299,7 @@ func (s *Service) begin(req *wire.Request, r request) (*types.ProgressEvent, err
 // asked tells whether two creations ask for the same, names that were made up aside.
 func (k *kind) asked(a, b model) bool {
 	a, b = a.copy(), b.copy()
-	if k.named != "" && (strings.HasPrefix(a.text1(k.named), madeUp) || strings.HasPrefix(b.text1(k.named), madeUp)) {
+	if k.named != "" && (strings.HasPrefix(a.text1(k.named), k.madeUp()) || strings.HasPrefix(b.text1(k.named), k.madeUp())) {
 		delete(a, k.named)
 		delete(b, k.named)
 	}

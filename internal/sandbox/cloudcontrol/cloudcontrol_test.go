@@ -335,6 +335,19 @@ func TestRefusals(t *testing.T) {
 	iamtest.RequireCode(t, err, "AccessDeniedException")
 }
 
+// The SDK for Go signs by another name where the caller resolves the endpoint by the older
+// interface, as the official aws-native does.
+func TestTheOtherSigningName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cfg := w.Admin()
+	url := *cfg.BaseEndpoint
+	cfg.BaseEndpoint = nil
+	cfg.EndpointResolverWithOptions = aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) { return aws.Endpoint{URL: url}, nil })
+	_, err := cloudcontrol.NewFromConfig(cfg).ListResources(t.Context(), &cloudcontrol.ListResourcesInput{TypeName: aws.String(machineType)})
+	require.NoError(t, err)
+}
+
 func TestClientTokens(t *testing.T) {
 	t.Parallel()
 	w, ctx := newWorld(t), t.Context()

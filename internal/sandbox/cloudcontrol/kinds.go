@@ -88,13 +88,13 @@ type kind struct {
 }
 
 // madeUp begins the names of resources that were given none.
-const madeUp = "StateMachine-"
+func (k *kind) madeUp() string { return k.name[strings.LastIndexByte(k.name, ':')+1:] + "-" }
 
 // complete gives a resource that has no name one, which follows from the request: one
 // that is done again makes no other.
 func (k *kind) complete(m model, token string) {
 	if k.named != "" && m.text1(k.named) == "" {
-		m[k.named] = madeUp + strings.ReplaceAll(token, "-", "")[:12]
+		m[k.named] = k.madeUp() + strings.ReplaceAll(token, "-", "")[:12]
 	}
 }
 

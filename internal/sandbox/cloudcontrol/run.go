@@ -73,18 +73,21 @@ func (c *call) do(service, operation string, in, out any) error {
 	return json.Unmarshal(raw, out)
 }
 
-// until waits until done says so.
+// until waits until done says so, and asks less and less often.
 func (c *call) until(done func() (bool, error)) error {
-	const pause = 100 * time.Millisecond
-	for {
+	const shortest, longest = 100 * time.Millisecond, 2 * time.Second
+	for pause := shortest; ; pause = min(2*pause, longest) {
 		if ok, err := done(); ok || err != nil {
 			return err
 		}
-		if err := clock.Sleep(c.ctx, c.s.Clock, pause); err != nil {
+		if err := clock.Sleep(c.ctx, c.s.Clock, c.s.hasten(pause)); err != nil {
 			return err
 		}
 	}
 }
+
+// notStabilized is the code of what was begun and has not come to a good end.
+const notStabilized = "NotStabilized"
 
 // Start goes on with requests that a crash has cut off. It is to be called once, when
 // the services of the resources are registered.
@@ -235,6 +238,8 @@ func codeOf(err error) types.HandlerErrorCode {
 		return types.HandlerErrorCodeThrottling
 	case code == "ConflictException", code == "StateMachineDeleting":
 		return types.HandlerErrorCodeResourceConflict
+	case code == notStabilized:
+		return types.HandlerErrorCodeNotStabilized
 	case code == "GeneralServiceException":
 		return types.HandlerErrorCodeGeneralServiceException
 	case code == "InternalFailure":

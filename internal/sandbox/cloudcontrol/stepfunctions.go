@@ -43,6 +43,7 @@ var kinds = map[string]*kind{
 		parent:  "StateMachineArn", named: "Name", verify: checkAlias, either: [2]string{"RoutingConfiguration", "DeploymentPreference"},
 		create: createAlias, read: readAlias, update: updateAlias, remove: removeAlias, list: listAliases,
 	},
+	endpointType: endpoints(),
 	// The actions are those of the handlers in the types' schemas.
 	subnetType:      looked(subnetType, "SubnetId", subnetsOf, "ec2:DescribeSubnets", "ec2:DescribeNetworkAcls"),
 	groupType:       looked(groupType, "Id", groupsOf, "ec2:DescribeSecurityGroups"),
@@ -154,6 +155,11 @@ func (c *call) first(refusal error, there func() (bool, error)) error {
 	if err != nil {
 		return err
 	}
+	return c.begun()
+}
+
+// begun keeps that the change is about to be asked for, or was.
+func (c *call) begun() error {
 	c.request.Begun = true
 	return c.keep(func(r *request) { r.Begun = true })
 }

@@ -70,8 +70,9 @@ type StreamOp func(w http.ResponseWriter, h *http.Request, req *Request) error
 type Service struct {
 	// ID is the SDK's service id in lower case, as in aws-sdk:ID:operation.
 	ID string
-	// Scope is the signing name ("states", "monitoring").
-	Scope string
+	// Scope is the signing name ("states", "monitoring"), Also one by which some clients
+	// sign besides, or "".
+	Scope, Also string
 	// Target is the prefix of X-Amz-Target ("AWSStepFunctions"); JSON services only.
 	Target   string
 	Protocol Protocol
@@ -203,6 +204,9 @@ func (r *Router) Register(s Service) {
 	defer r.mu.Unlock()
 	r.services[s.ID] = &s
 	r.scopes[s.Scope] = append(r.scopes[s.Scope], &s)
+	if s.Also != "" {
+		r.scopes[s.Also] = append(r.scopes[s.Also], &s)
+	}
 }
 
 func (r *Router) enter(service, operation string, e entry, access []Access) {
