@@ -244,7 +244,9 @@ func (a *App) job(ctx context.Context, o *Operation, t *Target, p *spec.Pipeline
 func migration() *stack.Migration {
 	return &stack.Migration{
 		From: program.Formers(), Edit: program.Migrate,
-		Why: "the stack is of an earlier version: its endpoint is taken over as it is, and from now on kept by another provider",
+		Why:     "the stack is of an earlier version: its endpoint is taken over as it is, and from now on kept by another provider",
+		Lost:    map[string]string{kinds.Endpoint: "endpointName"},
+		WhyLost: "the provider has lost the name of the endpoint when it read it, and would replace the endpoint for that: the name is put back first",
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/pipelinetui/pipelinetui/internal/awscfg"
+	"github.com/pipelinetui/pipelinetui/internal/executions"
 	"github.com/pipelinetui/pipelinetui/internal/fault"
 	"github.com/pipelinetui/pipelinetui/internal/program"
 	"github.com/pipelinetui/pipelinetui/internal/program/kinds"
@@ -111,6 +112,8 @@ func (s *settler) knows(op stack.PendingOperation) bool {
 		return ok && text("name")
 	case kinds.BySource:
 		return ok && text("functionName") && text("eventSourceArn")
+	case kinds.ByRevision:
+		return ok && text("stateMachineArn") && text("stateMachineRevisionId")
 	case kinds.ByInputs:
 		return ok && kind.ID(op.Inputs, s.place()) != ""
 	}
@@ -142,6 +145,12 @@ func (s *settler) find(ctx context.Context, kind kinds.Kind, op stack.PendingOpe
 		source, _ := op.Inputs["eventSourceArn"].(string)
 		if function != "" && source != "" {
 			return s.source(ctx, function, source)
+		}
+	case kinds.ByRevision:
+		machine, _ := op.Inputs["stateMachineArn"].(string)
+		revision, _ := op.Inputs["stateMachineRevisionId"].(string)
+		if machine != "" && revision != "" {
+			return executions.NewVersions(s.cfg, machine).Newest(ctx, revision)
 		}
 	case kinds.ByInputs:
 		id = kind.ID(op.Inputs, s.place())

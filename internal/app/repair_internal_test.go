@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func TestWhatCannotBeFoundIsNotForgotten(t *testing.T) {
 			require.NoError(t, err, k.Type)
 		case kinds.ByTag:
 			require.Error(t, err, "it asks, and nobody is there")
-		case kinds.ByInputs, kinds.ByQueue, kinds.BySource:
+		case kinds.ByInputs, kinds.ByQueue, kinds.BySource, kinds.ByRevision:
 			require.ErrorIs(t, err, fault.Damaged, k.Type)
 			require.ErrorContains(t, err, k.Title)
 			require.Contains(t, fault.HintOf(err), "--clear-pending-creates")
@@ -112,6 +113,32 @@ func TestWhatCannotBeFoundIsNotForgotten(t *testing.T) {
 	id, err := s.settle(t.Context(), changed)
 	require.NoError(t, err, "the state has it: nothing is forgotten")
 	require.Equal(t, "known", id)
+}
+
+// A version that was made before the end of the process is found by its revision: AWS refuses
+// to make another of it. Of another revision none was made.
+func TestAVersionWhoseCreationWasCutOff(t *testing.T) {
+	t.Parallel()
+	const machine = "arn:aws:states:us-east-1:111122223333:stateMachine:m"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ListStateMachineVersions") {
+			_, _ = w.Write([]byte(`{"stateMachineVersions":[{"stateMachineVersionArn":"` + machine + `:7","creationDate":1}]}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"stateMachineArn":"` + machine + `:7","revisionId":"r"}`))
+	}))
+	defer server.Close()
+	s := &settler{pipeline: &spec.Pipeline{}, cfg: aws.Config{
+		Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+	}}
+	for revision, want := range map[string]string{"r": machine + ":7", "INITIAL": ""} {
+		id, err := s.settle(t.Context(), stack.PendingOperation{
+			Kind: "creating", Type: kinds.StateMachineVersion, Name: "version", Inputs: map[string]any{"stateMachineArn": machine, "stateMachineRevisionId": revision},
+		})
+		require.NoError(t, err)
+		require.Equal(t, want, id)
+	}
 }
 
 // What is waited for before anything begins is told, with how far it is and what ends it sooner.

@@ -1,6 +1,7 @@
 package executions
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -51,6 +52,33 @@ func (v *Versions) List(ctx context.Context) (list []Version, now time.Time, err
 		}
 		in.NextToken = page.NextToken
 	}
+}
+
+// initialRevision is how the providers call the revision of a machine that was never updated,
+// for which the API has no id.
+const initialRevision = "INITIAL"
+
+// Newest is the ARN of the newest version if it is of a revision, else "".
+// (step-functions/latest/apireference/API_DescribeStateMachine.html)
+func (v *Versions) Newest(ctx context.Context, revision string) (string, error) {
+	page, err := v.api.ListStateMachineVersions(ctx, &sfn.ListStateMachineVersionsInput{StateMachineArn: &v.machine, MaxResults: 1})
+	switch {
+	case codeOf(err) == "StateMachineDoesNotExist":
+		return "", nil
+	case err != nil:
+		return "", classify("ListStateMachineVersions", err)
+	case len(page.StateMachineVersions) == 0:
+		return "", nil
+	}
+	arn := page.StateMachineVersions[0].StateMachineVersionArn
+	out, err := v.api.DescribeStateMachine(ctx, &sfn.DescribeStateMachineInput{StateMachineArn: arn})
+	if err != nil {
+		return "", classify("DescribeStateMachine", err)
+	}
+	if cmp.Or(aws.ToString(out.RevisionId), initialRevision) != revision {
+		return "", nil
+	}
+	return aws.ToString(arn), nil
 }
 
 // Delete deletes one, unless an alias leads to it: that one stays.

@@ -31,7 +31,9 @@ func Formers() []string {
 // that its endpoint is one of the type that this version makes. The endpoint itself is
 // not touched: to the engine a resource of another type and provider is another resource,
 // which it would make before it deletes the old one; so the entry is rewritten, with all
-// that refers to it. (docs/decisions/0017) What is not known here stays as it is.
+// that refers to it. (docs/decisions/0017) The name that the official aws-native drops from the
+// inputs of an endpoint that it reads is put back (docs/decisions/0038). What is not known here
+// stays as it is.
 func Migrate(deployment json.RawMessage) (json.RawMessage, error) {
 	doc := map[string]any{}
 	dec := json.NewDecoder(bytes.NewReader(deployment))
@@ -47,7 +49,10 @@ func Migrate(deployment json.RawMessage) (json.RawMessage, error) {
 	}
 	i := slices.IndexFunc(m.resources, func(r entry) bool { return r["type"] == kinds.FormerEndpoint && r["delete"] != true })
 	if i < 0 {
-		return deployment, nil
+		if !m.name() {
+			return deployment, nil
+		}
+		return json.Marshal(doc)
 	}
 	if err := m.endpoint(i); err != nil {
 		return nil, err
@@ -61,6 +66,24 @@ func Migrate(deployment json.RawMessage) (json.RawMessage, error) {
 		}
 	}
 	return json.Marshal(doc)
+}
+
+// name puts back the name of an endpoint among its inputs, and tells whether it was missing.
+func (m *migration) name() (missing bool) {
+	for _, r := range m.resources {
+		inputs, _ := r["inputs"].(entry)
+		outputs, _ := r["outputs"].(entry)
+		id, _ := r["id"].(string)
+		if r["type"] != kinds.Endpoint || r["delete"] == true || id == "" || inputs == nil || inputs["endpointName"] != nil {
+			continue
+		}
+		inputs["endpointName"] = kinds.EndpointName(id)
+		if outputs != nil {
+			m.keepInputs(outputs, inputs)
+		}
+		missing = true
+	}
+	return missing
 }
 
 // entry is a resource as it is written down.

@@ -146,3 +146,29 @@ func TestMigrateOfOtherStates(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, string(raw), string(out))
 }
+
+// The official aws-native drops the name of an endpoint that it reads from what it was given.
+func TestMigratePutsANameBack(t *testing.T) {
+	t.Parallel()
+	doc := func(inputs string, kept bool) json.RawMessage {
+		outputs := `{"endpointName":"ep","endpointConfigName":"c"}`
+		if kept {
+			outputs = `{"endpointName":"ep","endpointConfigName":"c","__inputs":{"4dabf18193072939515e22adb298388d":"1b47061264138c4ac30d75fd1eb44270","ciphertext":"x"}}`
+		}
+		return json.RawMessage(`{"resources":[{"urn":"urn:pulumi:s::p::` + kinds.Endpoint + `::endpoint","type":"` + kinds.Endpoint +
+			`","id":"arn:aws:sagemaker:us-east-1:111122223333:endpoint/ep","inputs":` + inputs + `,"outputs":` + outputs + `}]}`)
+	}
+	whole := doc(`{"endpointConfigName":"c","endpointName":"ep"}`, true)
+	same, err := Migrate(whole)
+	require.NoError(t, err)
+	require.Equal(t, string(whole), string(same))
+	for _, kept := range []bool{true, false} {
+		_, by := migrated(t, doc(`{"endpointConfigName":"c"}`, kept))
+		require.Equal(t, map[string]any{"endpointConfigName": "c", "endpointName": "ep"}, by["endpoint"]["inputs"])
+		inputs, has := by["endpoint"]["outputs"].(map[string]any)["__inputs"].(map[string]any)
+		require.Equal(t, kept, has)
+		if kept {
+			require.JSONEq(t, `{"endpointConfigName":"c","endpointName":"ep"}`, inputs["plaintext"].(string))
+		}
+	}
+}

@@ -19,17 +19,27 @@ import (
 type Migration struct {
 	// From are the types of resources that tell such a state.
 	From []string
+	// Lost are inputs, by the type of a resource, that a provider has dropped when it read it.
+	Lost map[string]string
 	// Edit changes the deployment. It touches nothing but the document.
 	Edit func(deployment json.RawMessage) (json.RawMessage, error)
-	// Why is told to the reader.
-	Why string
+	// Why is told to the reader, WhyLost of what was dropped.
+	Why, WhyLost string
 }
 
-// wanted tells whether a state is to be migrated.
-func (m *Migration) wanted(dep *apitype.DeploymentV3) bool {
-	return m != nil && slices.ContainsFunc(dep.Resources, func(r apitype.ResourceV3) bool {
-		return !r.Delete && slices.Contains(m.From, string(r.Type))
-	})
+// wanted tells why a state is to be migrated, "" if it is not.
+func (m *Migration) wanted(dep *apitype.DeploymentV3) (why string) {
+	for _, r := range dep.Resources {
+		input, known := m.Lost[string(r.Type)]
+		switch {
+		case r.Delete:
+		case slices.Contains(m.From, string(r.Type)):
+			return m.Why
+		case known && r.Inputs[input] == nil:
+			why = m.WhyLost
+		}
+	}
+	return why
 }
 
 // migrate brings the state to the form of this version, if it is not: before an update in
@@ -48,14 +58,18 @@ func (r *Run) migrate() (discard func(), err error) {
 			return discard, nil // removed elsewhere: the operation itself will see
 		}
 	}
-	if err != nil || !m.wanted(dep) {
+	if err != nil {
 		return discard, err
+	}
+	why := m.wanted(dep)
+	if why == "" {
+		return discard, nil
 	}
 	if r.op == OperationUp && !r.job.DryRun {
 		if err := r.engine.editState(r.setup, r.place, basisOf(dep), m.Edit); err != nil {
 			return discard, fault.Wrap(err, "bring the state of %s to the form of this version", r.job.Stack)
 		}
-		r.emit(Event{Type: EventDiagnostic, Diagnostic: &Diagnostic{Severity: SeverityInfo, Message: m.Why}})
+		r.emit(Event{Type: EventDiagnostic, Diagnostic: &Diagnostic{Severity: SeverityInfo, Message: why}})
 		return discard, nil
 	}
 	copied, err := r.engine.copyState(r.setup, r.place, m.Edit)
@@ -63,7 +77,7 @@ func (r *Run) migrate() (discard func(), err error) {
 		return discard, fault.Wrap(err, "bring a copy of the state of %s to the form of this version", r.job.Stack)
 	}
 	r.place = copied
-	r.emit(Event{Type: EventDiagnostic, Diagnostic: &Diagnostic{Severity: SeverityInfo, Message: m.Why}})
+	r.emit(Event{Type: EventDiagnostic, Diagnostic: &Diagnostic{Severity: SeverityInfo, Message: why}})
 	return func() { r.engine.discard(copied) }, nil
 }
 

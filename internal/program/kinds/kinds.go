@@ -71,6 +71,7 @@ const (
 	ByQueue                   // its id is SQS's answer to the queue's name
 	BySource                  // its id is Lambda's answer to the names of its function and its queue
 	ByTag                     // its id is that of the KMS key with the pipeline's tag
+	ByRevision                // its id is that of the machine's newest version, if that is of its revision
 	Forgetting                // it may be forgotten: nothing is lost
 )
 

@@ -316,7 +316,7 @@ var table = []Kind{
 	},
 	{
 		Type: StateMachineVersion, Title: "version of a state machine",
-		Lost: forgotten("it goes with the state machine, and publishing the same revision again gives the same version"), Rest: AtOnce, Idle: ByUse,
+		Lost: asked(ByRevision, "its machine and the revision: another version of that is refused"), Rest: AtOnce, Idle: ByUse,
 		Replaced: Effect{Harmless, "the new one is made first, the old one stays"}, Deleted: gone("it goes with its state machine"),
 		Footing: Beside, console: noPage,
 		Others: Others{Fixed, "a version never changes"},
