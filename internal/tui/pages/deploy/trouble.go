@@ -31,7 +31,7 @@ func (p *Page) warnings(w, room int) []string {
 		all = append(all, p.dangerText(d))
 	}
 	if len(all) > room {
-		all = append(all[:room-1], fmt.Sprintf("%s (%d more like this)", all[room-1], len(all)-room))
+		all = append(all[:room-1], fmt.Sprintf("%s (%s)", all[room-1], render.Count(len(all)-room, "more warning", "more warnings")))
 	}
 	var out []string
 	for i, s := range all {

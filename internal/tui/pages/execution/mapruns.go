@@ -41,7 +41,7 @@ const (
 )
 
 func (l listing) String() string {
-	return [...]string{"failures by error and cause", "children that failed", "children that run", "all children"}[l%listings]
+	return [...]string{"failures by error and cause", "children that did not succeed", "children that run", "all children"}[l%listings]
 }
 
 func (l listing) statuses() []executions.Status {
