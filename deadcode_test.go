@@ -32,17 +32,18 @@ var calledByOthers = map[string]string{
 
 // forTests are names that tests of other packages share, and nothing else has.
 var forTests = map[string]string{
-	"internal/asl/jsonpath.Canonical": "what a path means, in the tests' tables",
-	"internal/asl/value.MustParse":    "values as JSON",
-	"internal/cli/console.Buffers":    "the command line without a process",
-	"internal/clock.WaitTimers":       "the played clock",
-	"internal/spec.Load":              "specs as files; the program reads in outside.Do and calls Parse",
-	"internal/spec.Regions":           "every region of every partition",
-	"internal/stack.Spawned":          "how many processes an operation costs",
-	"internal/tui/widget.SetExample":  "of the one line editor, to which the pages are moving",
-	"internal/tui/widget.SetFocus":    "as above",
-	"internal/tui/widget.SetSecret":   "as above",
-	"internal/version.Pulumi":         "the same version in Makefile, go.mod and here",
+	"internal/asl/jsonpath.Canonical":                "what a path means, in the tests' tables",
+	"internal/asl/value.MustParse":                   "values as JSON",
+	"internal/cli/console.Buffers":                   "the command line without a process",
+	"internal/clock.WaitTimers":                      "the played clock",
+	"internal/sandbox/states/integration.JavaClient": "the names of errors of every service that is served",
+	"internal/spec.Load":                             "specs as files; the program reads in outside.Do and calls Parse",
+	"internal/spec.Regions":                          "every region of every partition",
+	"internal/stack.Spawned":                         "how many processes an operation costs",
+	"internal/tui/widget.SetExample":                 "of the one line editor, to which the pages are moving",
+	"internal/tui/widget.SetFocus":                   "as above",
+	"internal/tui/widget.SetSecret":                  "as above",
+	"internal/version.Pulumi":                        "the same version in Makefile, go.mod and here",
 }
 
 // declared is an exported name of a package.

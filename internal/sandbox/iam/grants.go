@@ -65,7 +65,7 @@ func (g *grants) remove(kind string, name *string) error {
 // attach adds a managed policy; kind names the quota.
 func (s *Service) attach(tx *store.Tx, g *grants, kind string, ref *string) error {
 	arn := aws.ToString(ref)
-	if !strings.HasPrefix(arn, "arn:") {
+	if !wire.MeansARN(arn) {
 		return wire.Errorf(http.StatusBadRequest, "ValidationError", "Invalid ARN:  Could not be parsed!")
 	}
 	if _, err := s.managedPolicy(tx, arn); err != nil {
