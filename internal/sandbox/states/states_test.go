@@ -535,6 +535,7 @@ func TestAliasesRoute(t *testing.T) {
 	w.must("UpdateStateMachineAlias", map[string]any{"stateMachineAliasArn": live, "routingConfiguration": []any{
 		map[string]any{"stateMachineVersionArn": v2, "weight": 100},
 	}})
+	require.Equal(t, "ValidationException", w.call("UpdateStateMachineAlias", map[string]any{"stateMachineAliasArn": live}).body["__type"], "of nothing")
 	require.Equal(t, `"two"`, w.await(w.start(live, "b", "{}"))["output"])
 	list := w.must("ListExecutions", map[string]any{"stateMachineArn": v1})["executions"].([]any)
 	require.Len(t, list, 1)

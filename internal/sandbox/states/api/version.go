@@ -282,6 +282,10 @@ func (s *Handlers) updateAlias(_ context.Context, req *wire.Request, in *sfn.Upd
 	if err != nil {
 		return nil, err
 	}
+	// https://docs.aws.amazon.com/step-functions/latest/apireference/API_UpdateStateMachineAlias.html says so; its words are not known.
+	if in.Description == nil && in.RoutingConfiguration == nil {
+		return nil, validation("You must specify at least one of the description or routingConfiguration parameters to update a state machine alias")
+	}
 	out := &sfn.UpdateStateMachineAliasOutput{}
 	err = s.DB.Update(func(tx *store.Tx) error {
 		key := ref.AliasKey()
