@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
 )
 
@@ -62,10 +63,17 @@ func (s *Service) stream(op func(*call) error) wire.StreamOp {
 	}
 }
 
+var accountID = lazyregexp.New(`^[0-9]{12}$`)
+
 // check refuses what no operation takes.
 func (c *call) check() error {
-	if owner := c.h.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && c.bucket != "" && !c.s.owned(c.bucket, owner) {
-		return errDenied()
+	if owner := c.h.Header.Get("X-Amz-Expected-Bucket-Owner"); owner != "" && c.bucket != "" {
+		if !accountID.MatchString(owner) {
+			return fail(http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter must be an AWS Account ID... ["+owner+"]")
+		}
+		if !c.s.owned(c.bucket, owner) {
+			return errDenied()
+		}
 	}
 	return c.checkKey()
 }

@@ -320,6 +320,9 @@ func (c *call) listVersions() error {
 		IsLatest     bool
 		LastModified string
 		ETag         string
+		// AWS repeats them here since checksums are always made.
+		ChecksumAlgorithm, ChecksumType string `xml:",omitempty"`
+
 		Size         int64
 		StorageClass string
 		Owner        owner
@@ -355,7 +358,7 @@ func (c *call) listVersions() error {
 			out.DeleteMarker = append(out.DeleteMarker, markerXML{c.encode(v.Key), v.ID, p.latest[i], xmlTime(v.Modified), c.owner()})
 			continue
 		}
-		out.Version = append(out.Version, versionXML{c.encode(v.Key), v.ID, p.latest[i], xmlTime(v.Modified), quote(v.ETag), v.Size, storageClass(v), c.owner()})
+		out.Version = append(out.Version, versionXML{c.encode(v.Key), v.ID, p.latest[i], xmlTime(v.Modified), quote(v.ETag), v.Checksum.Algorithm, v.Checksum.Type, v.Size, storageClass(v), c.owner()})
 	}
 	if p.more {
 		out.NextKeyMarker, out.NextVersionIDMarker = c.encode(p.last), p.lastID

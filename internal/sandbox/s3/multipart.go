@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -296,8 +297,10 @@ func (c *call) completeUpload() error {
 		return err
 	}
 	var in completion
-	if err := xml.Unmarshal(raw, &in); err != nil || len(in.Part) == 0 {
-		return errMalformed()
+	if len(raw) > 0 {
+		if err := xml.Unmarshal(raw, &in); err != nil {
+			return errMalformed()
+		}
 	}
 	b, err := c.open()
 	if err != nil {
@@ -312,6 +315,9 @@ func (c *call) completeUpload() error {
 		}
 		if u, err = c.upload(tx); err != nil {
 			return err
+		}
+		if len(in.Part) == 0 {
+			return fail(http.StatusBadRequest, "InvalidRequest", "You must specify at least one part")
 		}
 		parts, err = chosenParts(tx, u, in)
 		return err
@@ -336,7 +342,7 @@ func (c *call) completeUpload() error {
 		Key      string
 		ETag     string
 		checksumXML
-	}{Location: "http://" + c.h.Host + "/" + c.bucket + "/" + c.key, Bucket: c.bucket, Key: c.key, ETag: quote(v.ETag), checksumXML: v.Checksum.xml()})
+	}{Location: "http://" + c.h.Host + (&url.URL{Path: "/" + c.bucket + "/" + c.key}).EscapedPath(), Bucket: c.bucket, Key: c.key, ETag: quote(v.ETag), checksumXML: v.Checksum.xml()})
 }
 
 // finish replaces the upload by the object in one transaction.
@@ -413,7 +419,7 @@ func chosenParts(tx *store.Tx, u upload, in completion) ([]part, error) {
 		said := x.value(p.Checksum.Algorithm)
 		if !ok || unquote(x.ETag) != p.ETag || said != "" && said != p.Checksum.Value {
 			return nil, fail(http.StatusBadRequest, "InvalidPart",
-				"One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+				"One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
 				"UploadId", u.ID, "PartNumber", strconv.Itoa(x.PartNumber), "ETag", unquote(x.ETag))
 		}
 		if i < len(in.Part)-1 && p.Segment.Size < minPart {
