@@ -134,9 +134,10 @@ func (s *Service) describeStreams(_ context.Context, req *wire.Request, in *cwl.
 	for _, st := range some {
 		d := types.LogStream{
 			Arn: aws.String(name.streamARN(st.Name)), CreationTime: aws.Int64(st.Created), LogStreamName: aws.String(st.Name),
-			FirstEventTimestamp: st.First, LastEventTimestamp: st.Last, StoredBytes: aws.Int64(0), UploadSequenceToken: aws.String(sequenceToken),
+			FirstEventTimestamp: st.First, LastEventTimestamp: st.Last, StoredBytes: aws.Int64(0),
 		}
 		if st.Ingested > 0 {
+			d.UploadSequenceToken = aws.String(sequenceToken) // there is none before the first event
 			d.LastIngestionTime = aws.Int64(st.Ingested)
 		}
 		out.LogStreams = append(out.LogStreams, d)

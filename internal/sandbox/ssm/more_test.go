@@ -174,3 +174,19 @@ func TestOldestVersionWithALabelStays(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, put(), "Version 2, the oldest version, can't be deleted because it has a label")
 }
+
+// Recorded from AWS: github.com/localstack/localstack, tests/aws/services/ssm/test_ssm.py,
+// test_hierarchical_parameter.
+func TestNamesThatAreNone(t *testing.T) {
+	t.Parallel()
+	c, ctx := register(t, iamtest.New(t)), t.Context()
+	for _, name := range []string{"/a//b//c", "a/b/c"} {
+		_, err := c.GetParameter(ctx, &sdk.GetParameterInput{Name: &name})
+		require.ErrorContains(t, err, "sub-paths divided by slash symbol", name)
+		iamtest.RequireCode(t, err, "ValidationException")
+	}
+	for _, name := range []string{"/a/b/c:3", "arn:aws:ssm:us-east-1:000000000000:parameter/a/b"} {
+		_, err := c.GetParameter(ctx, &sdk.GetParameterInput{Name: &name})
+		iamtest.RequireCode(t, err, "ParameterNotFound")
+	}
+}

@@ -201,6 +201,11 @@ func noPublic(name string) error {
 }
 
 func (s *Service) get(ctx context.Context, req *wire.Request, in *sdk.GetParameterInput) (*sdk.GetParameterOutput, error) {
+	// Recorded from AWS: github.com/localstack/localstack, tests/aws/services/ssm/test_ssm.py
+	// (test_hierarchical_parameter).
+	if name, _, _ := strings.Cut(*in.Name, ":"); !wire.MeansARN(name) && (!nameForm.MatchString(name) || strings.Contains(name, "/") && !strings.HasPrefix(name, "/")) {
+		return nil, badName()
+	}
 	p, err := s.read(ctx, req, *in.Name, aws.ToBool(in.WithDecryption))
 	return &sdk.GetParameterOutput{Parameter: p}, err
 }
