@@ -146,8 +146,8 @@ func (c Client) ErrorName(service string, e *wire.Error) string {
 
 // Cause is the text of an exception of AWS's Java SDK.
 func Cause(service string, e *wire.Error) string {
-	name := clients[service]
-	if name == "" {
+	name, ok := JavaClient(service)
+	if !ok {
 		name = upper(service)
 	}
 	text := fmt.Sprintf("%s (Service: %s, Status Code: %d, Request ID: %s", e.Message, name, statusOf(e), wire.NewID())
