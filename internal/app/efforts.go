@@ -310,7 +310,7 @@ func (t *proving) liveAlias(ctx context.Context, s program.Shift) (shared, error
 func (t *proving) halfway(ctx context.Context, why error, cause string) (verdict error, goBack bool) {
 	number := t.o.numbered.get(t.p.ID)
 	switch to := t.ledger.Current; {
-	case fault.KindOf(why) == fault.Canceled || t.o.isHalted():
+	case fault.KindOf(why) == fault.Canceled || errors.Is(why, stack.ErrNoRoom) || t.o.isHalted():
 		return fault.New(fault.KindOf(why), "%v; what else the update has changed stays", why).WithHint("%s`pipelinetui up %s` goes on.", t.app.GoBack(ctx, t.p.ID), t.p.ID), false
 	case t.chosen:
 		return fault.New(fault.KindOf(why), "%v; what else the rollback has changed stays", why).WithHint("%s", fault.HintOf(why)), false

@@ -162,11 +162,45 @@ func choose(ctx context.Context, deps *Deps, o *deployOptions) (*chosen, error) 
 	if err := find(ctx); err != nil {
 		return nil, err
 	}
+	if mended, err := f.mendLost(ctx, o); err != nil {
+		return nil, err
+	} else if mended {
+		f.chosen = chosen{}
+		if err := find(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := f.alone(); err != nil {
 		return nil, err
 	}
 	f.all = len(f.pipelines) + f.left
 	return &f.chosen, nil
+}
+
+// mendLost has states mended that a full disk has cut off, before anything is decided upon them.
+func (f *finder) mendLost(ctx context.Context, o *deployOptions) (mended bool, err error) {
+	if !o.changing() {
+		return false, nil
+	}
+	asked := map[spec.ID]*spec.Pipeline{}
+	for _, p := range f.pipelines {
+		if o.building() && p.Region != "" {
+			asked[p.ID] = p
+		} else {
+			asked[p.ID] = nil
+		}
+	}
+	for _, r := range f.aside {
+		asked[r.ID] = nil
+	}
+	for id, p := range asked {
+		did, err := f.deps.app().MendLost(ctx, id, p)
+		if err != nil {
+			return mended, of(id, err)
+		}
+		mended = mended || did
+	}
+	return mended, nil
 }
 
 // toBuild finds the pipelines to create or update: from the spec file, from

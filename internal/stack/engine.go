@@ -44,6 +44,8 @@ type Engine struct {
 	interruptGrace time.Duration
 	// link is os.Link.
 	link func(from, to string) error
+	// free is freeBytes.
+	free func(dir string) (int64, error)
 	// touch is called before the backend's files are, and beforeImport before a state that was
 	// edited is looked at again and written, in tests.
 	touch, beforeImport func()
@@ -88,6 +90,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 		opts: opts, log: opts.Log, dirs: map[string]*sync.Mutex{}, fileStacks: map[string]fileStack{},
 		interruptGrace: 15 * time.Second,
 		link:           os.Link,
+		free:           freeBytes,
 	}
 	var err error
 	if e.opts.Home, err = filepath.Abs(opts.Home); err != nil {

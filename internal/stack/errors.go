@@ -203,6 +203,8 @@ func (r *Run) classify(err error) error {
 			Kind: fault.Canceled, Op: op, Msg: "killed: resources that were being changed are in an unknown state", Err: cause,
 			Hint: fmt.Sprintf("Run `pipelinetui cancel %s` to clear the lock and repair pending operations.", pipelineName(r.job.Stack)),
 		}
+	case r.full && r.spare.full:
+		return r.fullFault(op, out.ran, cause)
 	case canceled && !out.ran && r.repairing:
 		return &fault.Error{
 			Kind: fault.Canceled, Op: op, Msg: "canceled while what was cut off before was repaired: nothing else was changed", Err: err,

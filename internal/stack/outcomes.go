@@ -28,6 +28,8 @@ type outcome struct {
 	Result  Outcome   `json:"result,omitempty"`
 	Error   string    `json:"error,omitempty"`
 	Message string    `json:"message,omitempty"`
+	// Lost tells that a full disk has cut the state off, see Engine.Lost.
+	Lost bool `json:"lost,omitempty"`
 	// Who runs it, as in a lock.
 	User string `json:"user,omitempty"`
 	Host string `json:"host,omitempty"`
@@ -153,17 +155,19 @@ func (r *Run) noteEnd(res Result) {
 	if r.noted == nil {
 		return
 	}
-	if !r.sawEngine() && res.Outcome != Succeeded {
+	if !r.sawEngine() && res.Outcome != Succeeded && !r.lost {
+		r.noteLost(nil)
 		r.engine.setOutcome(r.place, r.op, r.before, r.noted)
 		return
 	}
 	o := *r.noted
-	o.Ended, o.Result = time.Now().UTC(), res.Outcome
+	o.Ended, o.Result, o.Lost = time.Now().UTC(), res.Outcome, r.lost
 	var f *fault.Error
 	if errors.As(r.err, &f) {
 		o.Error = firstLine(f.Msg) // without the name of the operation
 	}
 	r.engine.setOutcome(r.place, r.op, &o, nil)
+	r.noteLost(&o)
 }
 
 // withOutcomes adds to a history, the newest first and at most limit (0: all), what
@@ -209,13 +213,13 @@ func (o *outcome) addTo(history []Update) []Update {
 	i := slices.IndexFunc(history, func(u Update) bool { return operationOf(u.Kind) == o.Operation })
 	if i >= 0 && history[i].Start.After(o.Started.Add(-historySlack)) {
 		u := &history[i]
-		// Of a destroy that was cancelled the engine says that it went well.
-		if o.Ended.IsZero() || u.Start.After(o.Ended) || u.Result == string(Succeeded) && o.Result != Canceled {
+		if o.Ended.IsZero() || u.Start.After(o.Ended) || u.Result == string(Succeeded) && o.Result == Succeeded {
 			return history // a later one, of another machine; or it says all there is to say
 		}
+		// Of a destroy that was stopped the engine says that it went well.
 		u.Error = o.Error
-		if o.Result == Canceled {
-			u.Result = ResultCanceled
+		if o.Result != Succeeded {
+			u.Result = string(o.Result)
 		}
 		return history
 	}

@@ -1,10 +1,11 @@
 package stack
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/pipelinetui/pipelinetui/internal/fault"
+	"syscall"
 )
 
 // leastRoom is what a file backend's disk must have besides room for the state
@@ -20,22 +21,28 @@ func (r *Run) room() error {
 	if !ok || !r.records() {
 		return nil
 	}
-	need := int64(leastRoom)
-	if file, exists, _ := r.engine.stackFile(r.job.Stack); exists {
-		if info, err := os.Stat(file); err == nil {
-			need += 4 * info.Size()
-		}
+	file, _, _ := r.engine.stackFile(r.job.Stack)
+	need := leastRoom + spareRoom + 8*sizeOf(file) // half of it is held until the end
+	_, free, known := freeAt(root, r.engine.free)
+	if !known || free >= need { // where the system does not tell, the engine will
+		return nil
 	}
-	for dir := root; ; dir = filepath.Dir(dir) {
-		free, err := freeBytes(dir)
+	return noRoom(r, root, fmt.Sprintf("it has %d KiB, and the state needs %d", free>>10, need>>10))
+}
+
+// freeAt is what may still be written to the disk of a folder, which may have to be made
+// first, and the folder of it that is there.
+func freeAt(root string, ask func(dir string) (int64, error)) (dir string, free int64, known bool) {
+	for dir = root; ; dir = filepath.Dir(dir) {
+		free, err := ask(dir)
 		if os.IsNotExist(err) && dir != filepath.Dir(dir) {
 			continue // made by the operation
 		}
-		known := err == nil // where the system does not tell, the engine will
-		if !known || free >= need {
-			return nil
-		}
-		return fault.New(fault.Invalid, "%s of %s: no space left on device: %s has %d KiB, and the state needs %d", r.op, r.job.Stack, root, free>>10, need>>10).
-			WithHint("Nothing was changed. Free some space and try again.")
+		return dir, free, err == nil
 	}
+}
+
+// isFull tells whether there was no space left for what was to be written.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

@@ -48,6 +48,10 @@ type Run struct {
 
 	seen *apitype.DeploymentV3 // the state as settle found it; nil if it had no reason to look
 
+	spare *spare // room that is held for the state; nil if there is none
+	full  bool   // the disk of the state was full
+	lost  bool   // and what is there now may be older than what was made
+
 	noted, before *outcome // what is written down about this operation, and was about the last
 
 	mu          sync.Mutex
@@ -207,6 +211,7 @@ func (r *Run) receive(line string) {
 		return
 	}
 	r.observe(raw)
+	r.spare.nudge()
 	if e, ok := convert(raw); ok {
 		if e.Diagnostic != nil {
 			e.Diagnostic.Message = closingOf(r.op, e.Diagnostic.Message)
@@ -304,6 +309,7 @@ func (r *Run) execute(ctx context.Context) {
 	defer r.kill()
 	started := time.Now()
 	err := r.attempt()
+	r.rescue(err)
 	r.keepDoubts()
 	r.finish(started, err)
 	r.relay.close()
@@ -327,6 +333,9 @@ func (r *Run) attempt() error {
 		return err
 	}
 	if err := r.writable(); err != nil {
+		return err
+	}
+	if err := r.holdSpare(); err != nil {
 		return err
 	}
 	if err := r.unlockDead(); err != nil {
