@@ -165,7 +165,7 @@ func (d *deployer) step(s *step) map[string]*resourceState {
 		{"preview", "-f", "pipelines.yaml", "--expect-no-changes"},
 	} {
 		out, problems, code := d.home.run(d.env, d.home.bin, args...)
-		if code != 0 {
+		if code != 0 && !(args[0] == "refresh" && nameDropped(d.env, out)) {
 			d.t.Errorf("%s: %s: exit code %d\n%s\n%s", s.Name, strings.Join(args, " "), code, out, problems)
 			if args[0] == "up" {
 				return nil
@@ -173,6 +173,14 @@ func (d *deployer) step(s *step) map[string]*resourceState {
 		}
 	}
 	return d.export()
+}
+
+// nameDropped tells whether all that a refresh shows is that the official aws-native has
+// read the endpoint, which drops its name from the inputs (docs/decisions/0038). That the
+// preview after it is clean shows that nothing else was.
+func nameDropped(env []string, out string) bool {
+	return os.Getenv("ACCEPTANCE_NATIVE") != "" && slices.Contains(env, "PIPELINETUI_TARGET=aws") && strings.Count(out, "changed outside") == 1 &&
+		strings.Contains(out, "endpoint aws-native:sagemaker:Endpoint changed outside")
 }
 
 // resourceState is what is compared of a resource.

@@ -130,7 +130,7 @@ func createMachine(c *call, m model) (string, error) {
 	arn := c.scope.ARN("states", "stateMachine:"+m.text1("StateMachineName"))
 	if err := c.first(fail("StateMachineAlreadyExists", "State machine already exists"), func() (bool, error) {
 		err := c.do(sfn, "DescribeStateMachine", map[string]any{"stateMachineArn": arn}, nil)
-		if err != nil && codeOf(err) == types.HandlerErrorCodeAccessDenied {
+		if codeOf(err) == types.HandlerErrorCodeAccessDenied {
 			return false, nil // the handler takes who may not look for whom there is nothing
 		}
 		return found(err)
@@ -166,7 +166,7 @@ func (c *call) begun() error {
 
 // found tells what an answer says about whether something is there.
 func found(err error) (bool, error) {
-	if err != nil && codeOf(err) == types.HandlerErrorCodeNotFound {
+	if codeOf(err) == types.HandlerErrorCodeNotFound {
 		return false, nil
 	}
 	return err == nil, err
