@@ -64,8 +64,16 @@ func (p *plan) readModelData() (*modelData, error) {
 	}, nil
 }
 
+// modelPrefix and modelSuffix are around the digits of a model's key; modelKeys are those of
+// all models, in a policy.
+const (
+	modelPrefix = artifactPrefix + "model-"
+	modelSuffix = ".tar.gz"
+	modelKeys   = modelPrefix + "*" + modelSuffix
+)
+
 // modelKey is where a model of this content is kept.
-func modelKey(sum string) string { return artifactPrefix + "model-" + sum[:12] + ".tar.gz" }
+func modelKey(sum string) string { return modelPrefix + sum[:12] + modelSuffix }
 
 // S3Reference is what a parameter names in S3: an object, or all below a key that
 // ends in "/".
@@ -163,7 +171,10 @@ func (p *plan) s3ARN(bucket, key string) string {
 	return arn
 }
 
-// modelDataGrants let SageMaker read exactly the model.
+// modelDataGrants let SageMaker read the model. Of models that were uploaded it is those of
+// the other revisions too: while the new one takes over, instances of the old one may have to
+// be launched again, and without the right to read its model a rolling deployment cannot be
+// turned back. (sagemaker/latest/dg/deployment-guardrails-rolling.html)
 func (p *plan) modelDataGrants() []statement {
 	m := p.model
 	if m == nil {
@@ -171,7 +182,10 @@ func (p *plan) modelDataGrants() []statement {
 	}
 	var grants []statement
 	object := p.s3ARN(m.bucket, m.key)
-	if m.prefix() {
+	switch {
+	case m.local != "":
+		object = p.s3ARN(m.bucket, modelKeys)
+	case m.prefix():
 		object += "*"
 	}
 	if m.local == "" {

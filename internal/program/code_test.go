@@ -198,7 +198,9 @@ func TestLocalModel(t *testing.T) {
 		url, _ = r.inputs(t, testBase+"-m")["primaryContainer"].(map[string]any)["modelDataUrl"].(string)
 		key, _ = r.inputs(t, "artifact")["key"].(string)
 		require.Equal(t, "s3://"+p.Names(testAccount).Bucket+"/"+key, url)
-		require.Contains(t, r.inputs(t, "sagemaker-policy")["policy"], `"arn:aws:s3:::`+p.Names(testAccount).Bucket+"/"+key+`"`)
+		// The old fleet may have to launch instances while the new one takes over, so that the
+		// role reads the models of all revisions: its policy is the same for each.
+		require.Contains(t, r.inputs(t, "sagemaker-policy")["policy"], `"arn:aws:s3:::`+p.Names(testAccount).Bucket+`/artifacts/model-*.tar.gz"`)
 		return key, url, r
 	}
 	first, _, r := run("one")
