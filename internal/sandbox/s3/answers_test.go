@@ -187,6 +187,18 @@ func TestAnswersThatOthersVerified(t *testing.T) {
 		require.Equal(t, to, aws.ToString(got.WebsiteRedirectLocation))
 	}
 
+	// localstack's recordings of AWS (tests/aws/services/s3/test_s3.snapshot.json, list-part-after-created and -upload)
+	up, err := c.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: bucket, Key: key})
+	require.NoError(t, err)
+	for _, last := range []string{"0", "1"} {
+		list, err := c.ListParts(ctx, &awss3.ListPartsInput{Bucket: bucket, Key: key, UploadId: up.UploadId})
+		require.NoError(t, err)
+		require.False(t, *list.IsTruncated)
+		require.Equal(t, last, aws.ToString(list.NextPartNumberMarker))
+		_, err = c.UploadPart(ctx, &awss3.UploadPartInput{Bucket: bucket, Key: key, UploadId: up.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("x")})
+		require.NoError(t, err)
+	}
+
 	marker, err := c.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: bucket, Key: key})
 	require.NoError(t, err)
 	_, err = c.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: bucket, Key: key, VersionId: marker.VersionId})

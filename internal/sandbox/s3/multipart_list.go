@@ -36,7 +36,7 @@ func (c *call) listParts() error {
 		ChecksumAlgorithm    string `xml:",omitempty"`
 		ChecksumType         string `xml:",omitempty"`
 		PartNumberMarker     int
-		NextPartNumberMarker int `xml:",omitempty"`
+		NextPartNumberMarker int // on the last page, too
 		MaxParts             int
 		IsTruncated          bool
 		Part                 []partXML
