@@ -281,6 +281,26 @@ func settled(v any) any {
 	return nil
 }
 
+// tagSets compares lists of tags whatever their order, which AWS says nothing of.
+var tagSets = cmp.FilterPath(
+	func(p cmp.Path) bool { return len(p) == 1 },
+	cmp.FilterValues(func(a, b any) bool { return isTags(a) && isTags(b) }, cmp.Transformer("tags", func(v any) map[any]any {
+		out := map[any]any{}
+		for _, t := range v.([]any) {
+			out[t.(map[string]any)["key"]] = t.(map[string]any)["value"]
+		}
+		return out
+	})),
+)
+
+func isTags(v any) bool {
+	list, ok := v.([]any)
+	return ok && !slices.ContainsFunc(list, func(t any) bool {
+		m, ok := t.(map[string]any)
+		return !ok || m["key"] == nil
+	})
+}
+
 // compare wants the same outputs of both providers. Inputs are not compared: the
 // bridge does not write defaults into them, as the official provider does.
 func compare(t *testing.T, where string, ours, real map[string]*resourceState) {
@@ -301,7 +321,7 @@ func compare(t *testing.T, where string, ours, real map[string]*resourceState) {
 			if strings.HasPrefix(key, "__") || key == "id" || key == "source" || key == "versionId" || slices.Contains(mirrors[r.Type], key) {
 				continue
 			}
-			if diff := cmp.Diff(settled(r.Outputs[key]), settled(o.Outputs[key])); diff != "" {
+			if diff := cmp.Diff(settled(r.Outputs[key]), settled(o.Outputs[key]), tagSets); diff != "" {
 				t.Errorf("%s: %s: %s (- real, + embedded):\n%s", where, name, key, diff)
 			}
 		}
