@@ -402,7 +402,7 @@ var insideDo = map[string]string{
 	"internal/stack/names.go":          "Names, called in Do",
 	"internal/stack/plugins.go":        "the folder of plugins",
 	"internal/stack/restore.go":        "called by onDisk",
-	"internal/stack/room.go":           "called once the backend has answered in onDisk",
+	"internal/stack/spare.go":          "called once the backend has answered in onDisk",
 	"internal/stack/workspace.go":      "the home's own work directories",
 }
 
