@@ -29,7 +29,7 @@ func ranOn(ctx context.Context, deps *Deps, id spec.ID, d *executions.Details) *
 			live = r.Machine
 		}
 	}
-	return pipelines.RanOn(list, d.Version, live)
+	return pipelines.RanOn(list, d.Version, live).RedrivenAt(list, d.RedriveDate)
 }
 
 // ranText is what an execution runs, for a reader.
@@ -50,8 +50,10 @@ func ranText(st theme.Styles, r *pipelines.Ran) string {
 		}
 	}
 	text := st.Muted.Render(strings.Join(parts, " · ")) + "\n"
-	if note := r.ChangedSince(); note != "" {
-		text += st.Warn.Render(note) + "\n"
+	for _, note := range []string{r.Mixed(), r.ChangedSince()} {
+		if note != "" {
+			text += st.Warn.Render(render.Line(note, 0)) + "\n"
+		}
 	}
 	return text
 }

@@ -225,6 +225,13 @@ type Ran struct {
 	// (step-functions/latest/dg/redrive-executions.html)
 	Live    int  `json:"live,omitempty"`
 	Changed bool `json:"changed,omitempty"`
+	// Redriven is the revision that was in service when the execution was redriven last, if
+	// that was another one. The definition is still that of Number, and so are the names in
+	// its output; but the function and the endpoint are called by names that do not change,
+	// and answer with what is behind them then: RedrivenModel and RedrivenCode.
+	Redriven      int    `json:"redriven,omitempty"`
+	RedrivenModel string `json:"redrivenModel,omitempty"`
+	RedrivenCode  string `json:"redrivenCode,omitempty"`
 }
 
 // RanOn finds out what an execution runs among the revisions of its pipeline. live is the
@@ -245,16 +252,56 @@ func RanOn(list []Revision, version, live string) *Ran {
 	return r
 }
 
+// RedrivenAt notes when the execution was redriven last; the zero time is never. Which
+// revision was in service then is known to the second in which its update began.
+func (r *Ran) RedrivenAt(list []Revision, at time.Time) *Ran {
+	if r == nil || at.IsZero() {
+		return r
+	}
+	for _, one := range list { // the newest first
+		served := one.State == RevisionLive || one.State == RevisionSuperseded
+		if !served || one.Begun.After(at) {
+			continue
+		}
+		if one.Number != r.Number && one.Number > 0 {
+			r.Redriven, r.RedrivenModel, r.RedrivenCode = one.Number, one.Model, one.Code
+		}
+		break
+	}
+	return r
+}
+
+// Mixed says of which revision the parts of a redriven execution are; "" if all are of one.
+func (r *Ran) Mixed() string {
+	if r == nil || r.Redriven == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("redriven under revision %d: what ran since has the definition of its own revision, and function and model of %d", r.Redriven, r.Redriven)
+	var parts []string
+	for _, x := range [][2]string{{"model", revisions.Short(r.RedrivenModel)}, {"code", revisions.Short(r.RedrivenCode)}} {
+		if x[1] != "" {
+			parts = append(parts, x[0]+" "+x[1])
+		}
+	}
+	if len(parts) > 0 {
+		text += " (" + strings.Join(parts, ", ") + ")"
+	}
+	return text
+}
+
 // ChangedSince says what a redrive of an execution does that runs an older definition; ""
-// if it runs that of today.
+// if it runs that of today. A redrive goes on with the definition of its execution
+// (step-functions/latest/dg/redrive-executions.html), while the function and the endpoint
+// that it calls are those of today.
 func (r *Ran) ChangedSince() string {
+	const text = "definition has changed since: a redrive runs the old one, with today's function and model"
 	switch {
 	case r == nil || !r.Changed:
 		return ""
 	case r.Number > 0 && r.Live > 0:
-		return fmt.Sprintf("definition has changed since: a redrive runs the old one (revision %d; %d is in service)", r.Number, r.Live)
+		return fmt.Sprintf("%s (revision %d; %d is in service)", text, r.Number, r.Live)
 	}
-	return "definition has changed since: a redrive runs the old one"
+	return text
 }
 
 // updateSlack is how much later an update may have begun than the engine says, which keeps

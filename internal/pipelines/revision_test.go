@@ -90,12 +90,26 @@ func TestRevisionsAreWhatStackHistoryAndLocksTell(t *testing.T) {
 
 	ran := pipelines.RanOn(list, version("1"), version("2"))
 	require.Equal(t, &pipelines.Ran{Number: 1, Updates: []int{1}, Machine: version("1"), Live: 2, Changed: true}, ran)
-	require.Equal(t, "definition has changed since: a redrive runs the old one (revision 1; 2 is in service)", ran.ChangedSince())
+	require.Equal(t, "definition has changed since: a redrive runs the old one, with today's function and model (revision 1; 2 is in service)", ran.ChangedSince())
 	require.Empty(t, pipelines.RanOn(list, version("2"), version("2")).ChangedSince())
 	gone := pipelines.RanOn(list, version("0"), version("2"))
 	require.Zero(t, gone.Number)
-	require.Equal(t, "definition has changed since: a redrive runs the old one", gone.ChangedSince(), "it is known even if the revision is not kept")
+	require.Equal(t, "definition has changed since: a redrive runs the old one, with today's function and model", gone.ChangedSince(), "it is known even if the revision is not kept")
 	require.Nil(t, pipelines.RanOn(list, "", version("2")))
+
+	// What is redriven calls what is in service by then.
+	day := func(n int) time.Time { return time.Date(2026, 3, n, 0, 0, 0, 0, time.UTC) }
+	three := []pipelines.Revision{
+		{Number: 3, Begun: day(3), State: pipelines.RevisionFailed, Machine: version("3")},
+		{Number: 2, Begun: day(2), State: pipelines.RevisionLive, Machine: version("2"), Code: "sha256:new", Model: "sha256:m2"},
+		{Number: 1, Begun: day(1), State: pipelines.RevisionSuperseded, Machine: version("1"), Code: "sha256:old"},
+	}
+	mixed := pipelines.RanOn(three, version("1"), version("2")).RedrivenAt(three, day(4))
+	require.Equal(t, []any{1, "sha256:old", 2, "sha256:new", "sha256:m2"}, []any{mixed.Number, mixed.Code, mixed.Redriven, mixed.RedrivenCode, mixed.RedrivenModel})
+	require.Equal(t, "redriven under revision 2: what ran since has the definition of its own revision, and function and model of 2 (model sha256:m2, code sha256:new)", mixed.Mixed())
+	for _, never := range []time.Time{{}, day(1).Add(time.Hour)} {
+		require.Empty(t, pipelines.RanOn(three, version("1"), version("2")).RedrivenAt(three, never).Mixed(), "of one revision")
+	}
 	require.Empty(t, (*pipelines.Ran)(nil).ChangedSince())
 }
 

@@ -52,11 +52,12 @@ type Page struct {
 	definition definition
 	details    *executions.Details // as described last
 	// ran is the revision that it runs, of the machine and version that it was looked up for.
-	ran        *pipelines.Ran
-	ranMachine *pipelines.Machine
-	ranVersion string
-	detailsErr error
-	described  ui.Loader[*executions.Details]
+	ran         *pipelines.Ran
+	ranMachine  *pipelines.Machine
+	ranVersion  string
+	ranRedriven time.Time
+	detailsErr  error
+	described   ui.Loader[*executions.Details]
 
 	watch    *executions.Watch
 	watchErr error // the history could not be read, or not to its end

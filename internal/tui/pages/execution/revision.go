@@ -11,13 +11,13 @@ func (p *Page) ranOn() *pipelines.Ran {
 	if d == nil || d.Version == "" || m == nil || m.Pipeline == nil {
 		return nil
 	}
-	if p.ranMachine != m || p.ranVersion != d.Version {
-		p.ranMachine, p.ranVersion = m, d.Version
+	if p.ranMachine != m || p.ranVersion != d.Version || !p.ranRedriven.Equal(d.RedriveDate) {
+		p.ranMachine, p.ranVersion, p.ranRedriven = m, d.Version, d.RedriveDate
 		list, err := pipelines.Revisions(m.Pipeline.State, m.Pipeline.History, nil)
 		if err != nil {
 			list = nil // it is not known then
 		}
-		p.ran = pipelines.RanOn(list, d.Version, m.Version)
+		p.ran = pipelines.RanOn(list, d.Version, m.Version).RedrivenAt(list, d.RedriveDate)
 	}
 	return p.ran
 }

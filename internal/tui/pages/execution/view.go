@@ -97,6 +97,9 @@ func (p *Page) facts(now time.Time) []string {
 		}
 		if r := p.ranOn(); r != nil && r.Number > 0 {
 			text = "revision " + strconv.Itoa(r.Number) + ", " + text
+			if r.Redriven > 0 {
+				text += ", redriven under revision " + strconv.Itoa(r.Redriven)
+			}
 		}
 		out = append(out, text)
 	}
