@@ -2,6 +2,7 @@ package sagemaker
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -61,9 +62,9 @@ func (e *endpoint) planOf() plan {
 		r := dc.RollingUpdatePolicy
 		p.rolling, p.back, p.timeout = true, 1, seconds(r.MaximumExecutionTimeoutInSeconds)
 		if r.RollbackMaximumBatchSize != nil {
-			p.back = portion(r.RollbackMaximumBatchSize, total)
+			p.back = batch(r.RollbackMaximumBatchSize, total)
 		}
-		p.steps = shifts(portion(r.MaximumBatchSize, total), seconds(r.WaitIntervalInSeconds), seconds(r.WaitIntervalInSeconds), "batch capacity", waitMember)
+		p.steps = shifts(batch(r.MaximumBatchSize, total), seconds(r.WaitIntervalInSeconds), seconds(r.WaitIntervalInSeconds), "batch capacity", waitMember)
 	case dc.BlueGreenUpdatePolicy != nil:
 		b := dc.BlueGreenUpdatePolicy
 		p.timeout = seconds(b.MaximumExecutionTimeoutInSeconds)
@@ -104,6 +105,13 @@ func portion(c *types.CapacitySize, total int32) float64 {
 		return float64(aws.ToInt32(c.Value)) / float64(max(total, 1))
 	}
 	return float64(aws.ToInt32(c.Value)) / 100
+}
+
+// batch is portion for what moves by instances: a share is a maximum, so it is rounded
+// down to whole instances, and to no less than one. How AWS rounds is said nowhere.
+func batch(c *types.CapacitySize, total int32) float64 {
+	whole := math.Floor(portion(c, total)*float64(max(total, 1)) + 1e-9)
+	return max(whole, 1) / float64(max(total, 1))
 }
 
 // smallest is the instance count of the deployment's smallest variant: what is at most

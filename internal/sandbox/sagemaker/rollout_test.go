@@ -266,6 +266,29 @@ func TestAlarmTurnsBack(t *testing.T) {
 	}
 }
 
+// Instances are whole: 30 % of four is one at a time, and none of them is of no instance.
+func TestRollingByWholeInstances(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(w *world) { w.haste = 60 })
+	fleets(t, w)
+	require.NoError(t, w.update("new", rolling(percent(30), nil)))
+	baked := map[string]bool{}
+	out := w.until("rest", func(out *sm.DescribeEndpointOutput) bool {
+		if p := out.PendingDeploymentSummary; p != nil {
+			text := aws.ToString(p.ProductionVariants[0].VariantStatus[0].StatusMessage)
+			require.NotContains(t, text, " 0 instance(s)")
+			if _, capacity, ok := strings.Cut(text, "traffic enabled on "); ok {
+				baked[capacity] = true
+			}
+		}
+		return out.EndpointStatus == types.EndpointStatusInService
+	})
+	require.Equal(t, "new", *out.EndpointConfigName)
+	require.Equal(t, map[string]bool{
+		"batch capacity of 1 instance(s).": true, "batch capacity of 2 instance(s).": true, "batch capacity of 3 instance(s).": true, "full capacity of 4 instance(s).": true,
+	}, baked)
+}
+
 // A rolling deployment has given up instances of the old fleet: if they cannot come back
 // both fleets go on serving, until another update.
 func TestRollbackFails(t *testing.T) {
