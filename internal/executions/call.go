@@ -20,7 +20,9 @@ const (
 	backoffBase    = 200 * time.Millisecond
 	backoffMax     = 20 * time.Second
 	// outage is how long a watch or a launch, which may go on for hours, waits for a network
-	// that has worked before: one that changes its Wi-Fi or its VPN is away for a minute.
+	// that has worked before: one that changes its Wi-Fi or its VPN is away for a minute. So
+	// long it also asks again where AWS throttles one of its calls: others of the account
+	// share the quota.
 	outage = 5 * time.Minute
 )
 
@@ -40,7 +42,7 @@ func isPatient(ctx context.Context) bool { return ctx.Value(patienceKey{}) != ni
 func call[T any](ctx context.Context, c *Client, op operation, fn func(context.Context) (T, error)) (out T, unclear bool, err error) {
 	lim := c.limits.of(op)
 	throttles, transients := 0, 0
-	var away time.Time // since when nobody answers
+	var away, refused time.Time // since when nobody answers, and since when AWS throttles this call
 	for {
 		if err := lim.wait(ctx); err != nil {
 			return out, unclear, ctxFault(op, err)
@@ -58,7 +60,11 @@ func call[T any](ctx context.Context, c *Client, op operation, fn func(context.C
 		switch {
 		case isThrottle(err):
 			lim.throttled(ctx)
-			if throttles++; throttles >= throttleTries {
+			if refused.IsZero() {
+				refused = c.cfg.Clock.Now()
+			}
+			// What goes on for long does not end because this call was the unlucky one.
+			if throttles++; throttles >= throttleTries && (!isPatient(ctx) || c.cfg.Clock.Now().Sub(refused) >= outage) {
 				return out, unclear, classify(op, err)
 			}
 			tries = throttles

@@ -292,6 +292,27 @@ func TestThrottlingIsRetried(t *testing.T) {
 	require.InDelta(t, float64(full), float64(lim.rl.Limit()), 1e-9, "the rate recovers")
 }
 
+// A launch or a watch asks more often than a single command, and not for ever.
+func TestThrottlingEndsNothingLong(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, Config{})
+	b.api.add(&fakeRun{name: "x", status: types.ExecutionStatusRunning})
+	refuse := throttleTries + 3
+	b.api.before = func(_ string, n int) error {
+		if n <= refuse {
+			return &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"}
+		}
+		return nil
+	}
+	_, err := b.Describe(patiently(t.Context()), arnFor("x"))
+	require.NoError(t, err)
+	refuse = 1 << 20
+	begun := b.clk.Now()
+	_, err = b.Describe(patiently(t.Context()), arnFor("x"))
+	require.Equal(t, fault.Throttled, fault.KindOf(err))
+	require.GreaterOrEqual(t, b.clk.Now().Sub(begun), outage)
+}
+
 func TestLimiterKeepsItsShare(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
