@@ -63,6 +63,9 @@ func (p *plan) readCode() (*codePackage, error) {
 			WithHint("Set %s to a folder or a zip file.", parameter)
 	}
 	code, err := codeFromTemplate(p.tmpl.FS, preprocessCode, p.tmpl.Origin)
+	if out := (*outwardError)(nil); errors.As(err, &out) {
+		return nil, out.in("template "+p.tmpl.Name, preprocessCode)
+	}
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "template %s has no readable code in its folder %s: %v", p.tmpl.Name, preprocessCode, err).
 			Because(err).WithHint("Set %s to a folder or a zip file, or add %s/ to the template.", parameter, preprocessCode)
@@ -81,7 +84,8 @@ func skipped(name string, dir bool) bool {
 }
 
 // walkCode visits the files of a function's folder, in order of name. A link to
-// a file counts as the file, one to a folder is left out.
+// a file counts as the file, one to a folder is left out. One that leads to a file outside of
+// the folder is refused: whoever wrote it would choose what of this machine is uploaded.
 func walkCode(root fs.FS, visit func(name string, info fs.FileInfo) error) error {
 	return fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -102,6 +106,11 @@ func walkCode(root fs.FS, visit func(name string, info fs.FileInfo) error) error
 		}
 		if !info.Mode().IsRegular() {
 			return nil
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			if err := staysInside(root, name); err != nil {
+				return err
+			}
 		}
 		return visit(name, info)
 	})
@@ -333,6 +342,9 @@ func openInZip(file, name string) (io.ReadCloser, error) {
 }
 
 func unreadable(parameter, file string, err error) *fault.Error {
+	if out := (*outwardError)(nil); errors.As(err, &out) {
+		return out.in(parameter, file)
+	}
 	return fault.New(fault.Invalid, "%s: %s can't be read: %v", parameter, file, err).Because(err).
 		WithHint("Check the path and that you may read it.")
 }

@@ -1,6 +1,8 @@
 package program
 
 import (
+	"errors"
+
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lambda"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -61,6 +63,9 @@ func planInvoker(p *plan) fault.List {
 			WithHint("Read the template from a folder with %s/ in it.", invokerCode)}
 	}
 	code, err := codeFromTemplate(p.tmpl.FS, invokerCode, p.tmpl.Origin)
+	if out := (*outwardError)(nil); errors.As(err, &out) {
+		return fault.List{out.in("template "+p.tmpl.Name, invokerCode)}
+	}
 	if err != nil {
 		return fault.List{fault.New(fault.Invalid, "template %s has no readable code in its folder %s: %v", p.tmpl.Name, invokerCode, err).
 			Because(err).WithHint("Add %s/ to the template, or set invoker=sdk.", invokerCode)}
