@@ -38,6 +38,7 @@ type Operation struct {
 	// shifts are the aliases that move over, efforts the attempts in which they do.
 	shifts  shifts
 	efforts efforts
+	atOnce  sync.Map        // of a pipeline's ID: whether its endpoint takes over at once, with no alarm to turn it back
 	live    context.Context // ends when somebody asks for it to stop, or everything has ended
 	halt    func()          // ends live
 	// begins ends with live, and when no further pipeline is to be begun (--fail-fast): what
@@ -230,6 +231,7 @@ func (a *App) job(ctx context.Context, o *Operation, t *Target, p *spec.Pipeline
 		return job, err
 	}
 	env.Endpoint, env.AtOnce = a.endpointNow(ctx, p), req.AtOnce
+	o.atOnce.Store(p.ID, req.AtOnce)
 	job.Migration = migration()
 	job.PolicyPacks, job.PolicyConfigs = req.PolicyPacks, req.PolicyConfigs
 	a.keepLedger(&env, p, &req, o.numbered)

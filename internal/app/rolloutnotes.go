@@ -31,6 +31,9 @@ func (a *App) ringingNote(ctx context.Context, o *Operation, t *Target, p *spec.
 		!slices.ContainsFunc(r.Diff, func(d stack.PropertyDiff) bool { return d.Path == "endpointConfigName" }) {
 		return nil
 	}
+	if at, _ := o.atOnce.Load(p.ID); at == true {
+		return nil
+	}
 	own, named := program.RollbackAlarms(p, t.programEnv(p))
 	names := slices.Concat(own, named)
 	if len(names) == 0 {

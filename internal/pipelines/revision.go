@@ -108,7 +108,7 @@ func (r *Revision) Note() string {
 		ChecksFailed: "has failed its checks", ChecksUnverified: "its checks were not asked", ChecksUnknown: "whether it passed its checks can't be read",
 	}[r.Checks]
 	why := r.why()
-	if why == "" && r.Origin.String() == "" {
+	if why == "" && !strings.HasPrefix(r.Message, TurnedBack) { // the origin says that itself
 		why = r.Message
 	}
 	return strings.Join(slices.DeleteFunc([]string{checks, r.Origin.String(), why}, func(s string) bool { return s == "" }), "; ")

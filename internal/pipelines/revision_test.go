@@ -78,6 +78,11 @@ func TestRevisionsAreWhatStackHistoryAndLocksTell(t *testing.T) {
 	require.Equal(t, pipelines.RevisionTurnedBack, back[1].State)
 	require.True(t, back[1].Whole())
 	require.Equal(t, "turned back from 1 to 1", back[0].Note())
+	back[0].Message = pipelines.TurnedBack + "check high failed"
+	require.Equal(t, "turned back from 1 to 1", back[0].Note())
+	back[0].Message = "sales complained"
+	require.Equal(t, "turned back from 1 to 1; sales complained", back[0].Note())
+	back[0].Message = ""
 	for want, verdict := range map[pipelines.ChecksState]revisions.Verdict{
 		pipelines.ChecksPassed: revisions.Passed, pipelines.ChecksFailed: revisions.Failed, pipelines.ChecksUnverified: revisions.Begun, "": revisions.HadNone,
 	} {
