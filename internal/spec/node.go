@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -15,6 +16,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/pipelinetui/pipelinetui/internal/lazyregexp"
 )
 
 // Bounds that keep a hostile file from taking the process down: the parser
@@ -270,6 +273,9 @@ func (c *converter) convert(n ast.Node, at *step) *node {
 	case *ast.BoolNode:
 		return scalar(kindBool, n.Value)
 	case *ast.IntegerNode:
+		if zeroFirst.MatchString(n.Token.Value) { // 010 is 8 in YAML 1.1, and 10 in YAML 1.2
+			return c.fail(p, CodeType, "Leave the zero out, or put it in quotes if it is a text.", "the number %s begins with a zero, which some readers of YAML take for octal", n.Token.Value)
+		}
 		if i, ok := toInt(n.Value); ok {
 			return scalar(kindInt, i)
 		}
@@ -279,9 +285,9 @@ func (c *converter) convert(n ast.Node, at *step) *node {
 	case *ast.InfinityNode, *ast.NanNode:
 		return c.fail(p, CodeType, "Use a number.", "%s is not a number that can be used here", n.GetToken().Value)
 	case *ast.StringNode:
-		return &node{pos: p, kind: kindString, text: n.Value, value: n.Value}
+		return c.text(p, n.Value)
 	case *ast.LiteralNode:
-		return &node{pos: p, kind: kindString, text: n.Value.Value, value: n.Value.Value}
+		return c.text(p, n.Value.Value)
 	case *ast.TagNode:
 		if n.Value != nil {
 			c.node(n.Value, at) // for its anchors
@@ -303,6 +309,15 @@ func (c *converter) convert(n ast.Node, at *step) *node {
 		return c.mapping(p, []*ast.MappingValueNode{n})
 	}
 	return c.fail(p, CodeYAML, "Use a plain value, list or map.", "YAML of the kind %s is not supported", n.Type())
+}
+
+// text is a text. No variable of a process, name or tag can have a NUL in it, and what it
+// stands in would be refused, or fail, much later.
+func (c *converter) text(p pos, s string) *node {
+	if strings.ContainsRune(s, 0) {
+		return c.fail(p, CodeType, "Leave it out.", "the text has a NUL character in it")
+	}
+	return &node{pos: p, kind: kindString, text: s, value: s}
 }
 
 func (c *converter) anchor(n *ast.AnchorNode, p pos) *node {
@@ -418,6 +433,8 @@ func mapKey(k ast.MapKeyNode) (string, bool) {
 	}
 	return "", false
 }
+
+var zeroFirst = lazyregexp.New(`^[-+]?0[0-9_]+$`)
 
 func toInt(v any) (int, bool) {
 	switch n := v.(type) {

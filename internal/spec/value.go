@@ -319,6 +319,9 @@ func (p *Parameter) show(n *node) string {
 	return strconv.Quote(n.text)
 }
 
+// noIntHolds are whole numbers that no int holds.
+var noIntHolds = lazyregexp.New(`^[-+]?[0-9]{19,}$`)
+
 func (p *Parameter) typeError(n *node) *Problem {
 	want := "a string"
 	switch p.Type {
@@ -333,6 +336,8 @@ func (p *Parameter) typeError(n *node) *Problem {
 		return e.WithHint("Write a text, or a secret: %s.", SecretForms)
 	case want == "a string" && n.text != "" && !p.covers(n):
 		return e.WithHint("Put it in quotes: %q.", n.text)
+	case n.kind == kindString && p.Type == TypeInt && noIntHolds.MatchString(n.text): // the parser's word for it is text
+		return p.problem(n, CodeRange, "%s is %s, which is too large a number", p.Name, p.show(n)).WithHint("Write %s, for example `%s: %s`.", p.Allowed(), p.Name, p.sample())
 	case n.kind == kindString && (p.Type == TypeInt || p.Type == TypeBool || p.Type == TypeFloat):
 		return e.WithHint("Write it without quotes, for example `%s: %s`.", p.Name, p.sample())
 	}
