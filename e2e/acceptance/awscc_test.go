@@ -59,8 +59,10 @@ func TestCloudControl(t *testing.T) {
 	require.NoError(t, err)
 
 	vars := func(stage string) []string {
-		return []string{"-input=false", "-var", "stage=" + stage, "-var", "role=arn:aws:iam::000000000000:role/machine", "-var",
-			"group=arn:aws:logs:us-east-1:000000000000:log-group:/aws/vendedlogs/states/all", "-var", "region=us-east-1"}
+		return []string{
+			"-input=false", "-var", "stage=" + stage, "-var", "role=arn:aws:iam::000000000000:role/machine", "-var",
+			"group=arn:aws:logs:us-east-1:000000000000:log-group:/aws/vendedlogs/states/all", "-var", "region=us-east-1",
+		}
 	}
 	clean := func(stage string) {
 		c.run(0, append([]string{"plan", "-detailed-exitcode"}, vars(stage)...)...)

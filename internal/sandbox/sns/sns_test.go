@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,6 @@ import (
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sns"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/sqs"
 	"github.com/pipelinetui/pipelinetui/internal/sandbox/wire"
-	"regexp"
 )
 
 const prefix = "arn:aws:sns:us-east-1:000000000000:"
