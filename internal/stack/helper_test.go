@@ -95,6 +95,7 @@ func withoutCLI(t *testing.T) *fixture {
 	f := &fixture{home: t.TempDir()}
 	f.backend = FileURL(filepath.Join(f.home, ownState))
 	f.Engine = &Engine{
+		free: freeBytes,
 		opts: Options{Home: f.home, Backend: f.backend, Project: DefaultProject}, log: slog.New(slog.DiscardHandler),
 		dirs: map[string]*sync.Mutex{}, fileStacks: map[string]fileStack{},
 	}
